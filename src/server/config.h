@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - what the operator's one configuration file says. Each option is
+ * declared once, in config.c's table; restanted.conf(5) and the annotated example
+ * are held against that table by a test.
+ *
+ * The struct has no pointers: the master sends it to the other processes as it is
+ * (IPC_CONFIG), and they take the master's word for what is in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+enum config_protocol { CONFIG_POP3, CONFIG_POP3S, CONFIG_LMTP };
+
+/* One address to listen on. */
+struct config_listen {
+	enum config_protocol protocol;
+	char host[LIMIT_PATH]; /* numeric address, "*" for all, or a UNIX socket's path */
+	uint16_t port;         /* 0 for a UNIX socket */
+};
+
+/* When a password may cross the network without TLS. */
+enum config_plaintext {
+	CONFIG_PLAINTEXT_NEVER,    /* "never" */
+	CONFIG_PLAINTEXT_LOOPBACK, /* "loopback": from this machine only. The default */
+	CONFIG_PLAINTEXT_ALWAYS,   /* "send-passwords-in-clear": from anywhere */
+};
+
+enum config_delivered_to {
+	CONFIG_DELIVERED_TO_SINGLE, /* "single": when the message has one recipient */
+	CONFIG_DELIVERED_TO_EACH,   /* "each": always, at the price of a copy for each */
+	CONFIG_DELIVERED_TO_NEVER,
+};
+
+#define CONFIG_LISTEN_MAX 16
+
+struct config {
+	/* Network */
+	struct config_listen listen[CONFIG_LISTEN_MAX]; /* pop3_listen, pop3s_listen, lmtp_listen */
+	uint32_t n_listen;
+	char hostname[LIMIT_ADDRESS + 1]; /* in greetings and file names; default: the machine's */
+	uint32_t lmtp_socket_mode;        /* 0660 */
+	char lmtp_socket_group[64];       /* "": the server's own */
+
+	/* TLS */
+	char tls_certificate[LIMIT_PATH]; /* PEM, the chain; "": no TLS */
+	char tls_key[LIMIT_PATH];
+	uint32_t tls_min_version; /* 12 or 13 */
+	char tls_ciphers[512];    /* TLS 1.2, OpenSSL's words; default RFC 9325's */
+	enum config_plaintext plaintext_login;
+
+	/* Users */
+	char users_file[LIMIT_PATH];
+	char default_domain[LIMIT_ADDRESS + 1];
+	char recipient_delimiter[8]; /* "+"; "": no detail */
+	uint32_t auth_threads;       /* 0: one a core */
+	uint32_t auth_cache_seconds;
+	uint32_t auth_failure_delay_ms;
+	bool apop; /* greet with a timestamp, offer APOP and CRAM-MD5 */
+
+	/* Mail */
+	char store_driver[32];
+	char mail_location[LIMIT_PATH]; /* %u user, %n local part, %d domain, %h home */
+	char mail_user[64];          /* storage runs as this user; "": as each owner (needs root) */
+	char server_user[64];        /* listeners and auth run as this user when started by root */
+	uint32_t storage_threads;    /* 0: 4 */
+	uint64_t message_size_limit; /* octets; 0: none */
+	uint32_t lmtp_max_recipients;
+	enum config_delivered_to lmtp_delivered_to;
+
+	/* Limits */
+	uint32_t listeners; /* 0: one a core */
+	uint32_t max_connections;
+	uint32_t max_connections_per_address;
+	uint32_t max_connections_per_user; /* logged in or logging in */
+	uint32_t login_timeout;            /* seconds, before login */
+	uint32_t idle_timeout;             /* seconds, after login; RFC 1939 asks for 600 */
+	uint32_t write_timeout;            /* seconds in which a client must take something */
+	uint32_t max_bad_commands;
+	uint32_t drain_timeout; /* seconds that old sessions have after SIGTERM */
+
+	/* Operation */
+	char pid_file[LIMIT_PATH];
+	enum log_target log_target;
+	enum log_format log_format;
+	enum log_level log_level;
+};
+
+/*
+ * Reads path into *ret_config, with defaults for what it doesn't say. On failure
+ * *err names the file and line and *ret_config is untouched. -EINVAL for what is
+ * wrong in the file, otherwise as reading it went.
+ */
+int config_load(const char *path, struct config *ret_config, struct err *err);
+
+/* The table, for checks and documentation: name, default as text, one line of what it is. */
+struct config_option {
+	const char *name;
+	const char *type; /* "string", "number", "choice", "list", "bool", "size" */
+	const char *fallback;
+	const char *what;
+};
+
+/* Number i from 0, or NULL past the end. */
+const struct config_option *config_option(unsigned i);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc.h - every message between the processes, and nothing else. doc/ipc.md
+ * shows who says what to whom in which order.
+ *
+ * Each message is one packet on a SOCK_SEQPACKET socket: a struct below, cut off
+ * after the used part of its last array where it has one, and with one descriptor
+ * where ipc_rows[] says so. ipc_check() holds a packet against its row as if the
+ * sender were hostile; what fails it costs the sender the channel.
+ *
+ * A session's id is chosen by its listener, is never 0 and never used again by
+ * that listener. Auth and storage know sessions by (channel, id): no listener can
+ * speak for another's session.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/limits.h"
+
+enum ipc_role { IPC_MASTER, IPC_LISTENER, IPC_AUTH, IPC_STORAGE, IPC_ROLES };
+
+enum ipc_type {
+	/* master to all */
+	IPC_LINK = 1, /* descriptor: a channel to peer_role number peer_id */
+	IPC_CONFIG,   /* descriptor: a memfd with a struct config, after a reload */
+	IPC_DRAIN,    /* take nothing new, exit when the last session has ended */
+	/* all to master */
+	IPC_READY, /* sealed, and ready for work */
+
+	/* listener to auth */
+	IPC_AUTH_PASS,       /* USER and PASS */
+	IPC_AUTH_APOP,       /* APOP */
+	IPC_AUTH_SASL_START, /* AUTH mechanism [initial response] */
+	IPC_AUTH_SASL_STEP,  /* the answer to a challenge */
+	IPC_AUTH_CANCEL,     /* this session has gone, or cancelled with "*" */
+	IPC_AUTH_RCPT,       /* may this address have mail? */
+	/* auth to listener */
+	IPC_AUTH_CHALLENGE,
+	IPC_AUTH_FAILED, /* success is said by storage: IPC_OPENED */
+	IPC_AUTH_RCPT_REPLY,
+
+	/* auth to storage */
+	IPC_GRANT_OPEN,    /* open this maildrop now, and answer the listener */
+	IPC_GRANT_DELIVER, /* this session may deliver into this maildrop */
+
+	/* listener to storage */
+	IPC_GET,            /* message n */
+	IPC_MARK,           /* these messages are marked deleted; before IPC_COMMIT only */
+	IPC_COMMIT,         /* QUIT: delete what is marked, then close */
+	IPC_CLOSE,          /* forget the session: its maildrop, its delivery, its grants */
+	IPC_DELIVER_BEGIN,  /* DATA: for all granted recipients since the last reset */
+	IPC_DELIVER_COMMIT, /* the message is written */
+	IPC_DELIVER_RESET,  /* RSET, or a message refused: drop delivery and grants */
+	/* storage to listener */
+	IPC_OPENED,        /* descriptor on success: the snapshot */
+	IPC_MESSAGE,       /* descriptor on success: a message */
+	IPC_COMMITTED,     /* QUIT is durable, or why not */
+	IPC_DELIVER_READY, /* descriptor on success: where to write */
+	IPC_DELIVERED,     /* one status for each recipient, in the order of the grants */
+	IPC_TYPES
+};
+
+/* How something ended, in words that a listener can turn into a reply. */
+enum ipc_status {
+	IPC_OK,
+	IPC_BAD_CREDENTIALS, /* [AUTH] */
+	IPC_BAD_SASL,        /* malformed or cancelled exchange, unknown mechanism */
+	IPC_TOO_MANY,        /* a limit of this user or address: try later */
+	IPC_IN_USE,          /* [IN-USE] */
+	IPC_TEMPORARY,       /* [SYS/TEMP], 451 */
+	IPC_PERMANENT,       /* [SYS/PERM] */
+	IPC_NO_SPACE,        /* [SYS/TEMP], 452 */
+	IPC_NO_USER,         /* 550 */
+	IPC_GONE,            /* this message: taken away or changed by another program */
+	IPC_STATUSES
+};
+
+struct ipc_head {
+	uint32_t type; /* enum ipc_type */
+	uint32_t zero; /* must be 0 */
+	uint64_t session;
+};
+
+/* Which channel it is (IPC_LINK), or just the head (several types). */
+struct ipc_link {
+	struct ipc_head head; /* session 0 */
+	uint32_t peer_role;   /* enum ipc_role */
+	uint32_t peer_id;
+};
+
+struct ipc_plain {
+	struct ipc_head head;
+};
+
+enum ipc_auth_flag {
+	IPC_AUTH_TLS = 1 << 0,
+	IPC_AUTH_LOOPBACK = 1 << 1, /* the peer is on this machine */
+};
+
+/* Who is asking: for limits, penalties and the log. Numeric address, "unix" for a UNIX socket. */
+struct ipc_origin {
+	uint32_t flags; /* enum ipc_auth_flag */
+	char remote[60];
+};
+
+struct ipc_auth_pass {
+	struct ipc_head head;
+	struct ipc_origin origin;
+	char user[LIMIT_USER + 1];
+	char password[LIMIT_PASSWORD + 1];
+};
+
+struct ipc_auth_apop {
+	struct ipc_head head;
+	struct ipc_origin origin;
+	char user[LIMIT_USER + 1];
+	char timestamp[128]; /* from the greeting, with its angle brackets */
+	char digest[33];     /* 32 hexadecimal digits, lower case */
+	char zero[7];
+};
+
+/* IPC_AUTH_SASL_START, _STEP (mechanism empty) and IPC_AUTH_CHALLENGE (origin and mechanism empty).
+ */
+struct ipc_sasl {
+	struct ipc_head head;
+	struct ipc_origin origin;
+	char mechanism[24];   /* upper case */
+	uint32_t has_initial; /* START: data is an initial response, perhaps an empty one */
+	uint32_t n;           /* octets in data */
+	char data[LIMIT_SASL_OCTETS];
+};
+
+struct ipc_rcpt {
+	struct ipc_head head;
+	char address[LIMIT_ADDRESS + 1]; /* without its angle brackets */
+};
+
+/* IPC_AUTH_FAILED, IPC_AUTH_RCPT_REPLY, and IPC_DELIVER_READY. */
+struct ipc_result {
+	struct ipc_head head;
+	uint32_t status; /* enum ipc_status */
+	uint32_t zero;
+};
+
+/* A grant: only auth may send it. listener is the peer_id of the listener's link. */
+struct ipc_grant {
+	struct ipc_head head;
+	uint32_t listener;
+	uint32_t zero;
+	uint32_t uid; /* (uint32_t)-1: storage's own */
+	uint32_t gid;
+	char user[LIMIT_USER + 1];
+	char path[LIMIT_PATH];
+	char address[LIMIT_ADDRESS + 1]; /* IPC_GRANT_DELIVER: as the sender wrote it */
+};
+
+struct ipc_get {
+	struct ipc_head head;
+	uint32_t number;
+	uint32_t zero;
+};
+
+/* Messages first, first+1, …: bit i of byte i/8 (lowest first) is message first+i. */
+#define IPC_MARK_BYTES 4096
+struct ipc_mark {
+	struct ipc_head head;
+	uint32_t first;
+	uint32_t n; /* bytes used */
+	uint8_t bits[IPC_MARK_BYTES];
+};
+
+struct ipc_commit {
+	struct ipc_head head;
+	uint32_t marked; /* how many bits were set in all: a check */
+	uint32_t zero;
+};
+
+struct ipc_opened {
+	struct ipc_head head;
+	uint32_t status;
+	uint32_t count;
+	uint64_t octets;
+	char user[LIMIT_USER + 1]; /* as auth knows the user; for the log */
+};
+
+struct ipc_message {
+	struct ipc_head head;
+	uint32_t status;
+	uint32_t number;
+	uint64_t offset;
+	uint64_t bytes;
+	uint64_t octets;
+	uint32_t flags; /* enum index_flag */
+	uint32_t zero;
+};
+
+struct ipc_committed {
+	struct ipc_head head;
+	uint32_t status;
+	uint32_t removed;
+};
+
+struct ipc_deliver_commit {
+	struct ipc_head head;
+	uint64_t octets;
+	uint64_t dot_lines;
+	uint32_t prefix; /* 1: put "Delivered-To: address" before each copy */
+	uint32_t zero;
+};
+
+struct ipc_delivered {
+	struct ipc_head head;
+	uint32_t n;
+	uint8_t status[LIMIT_RECIPIENTS]; /* enum ipc_status */
+	uint8_t zero[4];
+};
+
+union ipc_msg {
+	struct ipc_head head;
+	struct ipc_plain plain;
+	struct ipc_link link;
+	struct ipc_auth_pass pass;
+	struct ipc_auth_apop apop;
+	struct ipc_sasl sasl;
+	struct ipc_rcpt rcpt;
+	struct ipc_result result;
+	struct ipc_grant grant;
+	struct ipc_get get;
+	struct ipc_mark mark;
+	struct ipc_commit commit;
+	struct ipc_opened opened;
+	struct ipc_message message;
+	struct ipc_committed committed;
+	struct ipc_deliver_commit deliver_commit;
+	struct ipc_delivered delivered;
+};
+
+/*
+ * Begins a message: its head, and its struct zeroed except a last array of octets
+ * (data, bits, status), which is the sender's to fill as far as n says.
+ */
+void ipc_start(union ipc_msg *m, enum ipc_type type, uint64_t session);
+
+/* The octets of m that are sent: all of its struct, or up to the used part of its last array. */
+size_t ipc_length(const union ipc_msg *m);
+
+/*
+ * True when n octets are a message that `from` may send to `to`: known type, right
+ * direction and length, a descriptor exactly when its row (and its status) wants
+ * one, every string ended and every zero zero, every enum and count in range. Strings that become
+ * names or log values may still hold any octet but NUL.
+ */
+bool ipc_check(const union ipc_msg *m, size_t n, bool has_fd, enum ipc_role from, enum ipc_role to);
+
+/* "auth-pass", for logs and tests; "?" for what isn't a type. */
+const char *ipc_type_name(uint32_t type);
+const char *ipc_status_name(uint32_t status);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.h - maildrops, in the words of RFC 1939: open one exclusively, see it as
+ * it was then, take messages, mark some deleted, commit; and deliver into one.
+ *
+ * A driver (maildir, mem, later others) is a row of functions; callers see only
+ * this header. Every call here may block on the disk, so it is made from a
+ * thread of a pool, never from an event loop. Calls on different maildrops and
+ * deliveries may run at the same time in different threads; calls on one struct
+ * maildrop or one struct delivery may not.
+ *
+ * Errors are negative errno, with *err (which may be NULL) saying what failed.
+ * Outputs are untouched then.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/span.h"
+
+struct store;
+struct maildrop;
+struct delivery;
+
+/*
+ * Something an operator should know and that didn't fail the call (a file that
+ * can't be read, an index made anew, a journal finished). May be called from any
+ * thread, several at once. text is one log line's worth and lives for the call.
+ */
+typedef void store_notice(void *arg, const char *maildrop, const char *text);
+
+/* Whose maildrop, and where: what auth put into the grant. Strings are borrowed. */
+struct store_owner {
+	const char *user; /* for messages only */
+	const char *path; /* absolute; the driver makes what is missing below it */
+	uid_t uid;        /* (uid_t)-1: stay who we are */
+	gid_t gid;
+};
+
+/*
+ * driver is "maildir" or "mem". hostname goes into file names (characters that
+ * may not stand there are replaced). -EINVAL for a driver nobody knows.
+ */
+int store_new(const char *driver, const char *hostname, store_notice *notice, void *notice_arg,
+	      struct store **ret_store, struct err *err);
+
+/* Every maildrop and delivery must have been closed before. NULL is fine. */
+void store_free(struct store *s);
+
+/*
+ * Opens a maildrop for one session: finishes an interrupted commit, notices what
+ * other programs put in or took out, and takes the snapshot. A maildrop that
+ * doesn't exist yet is an empty one.
+ *
+ * -EBUSY when another session has it ([IN-USE]); -ENOSPC, -EIO, -EACCES … as the
+ * disk says.
+ */
+int maildrop_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
+		  struct err *err);
+
+/* Frees the maildrop for others at once. Nothing that was marked is deleted. NULL is fine. */
+void maildrop_close(struct maildrop *m);
+
+uint32_t maildrop_count(const struct maildrop *m);
+uint64_t maildrop_octets(const struct maildrop *m);
+
+/*
+ * The snapshot: a descriptor (read-only) in the format of codec/index/index_record.h, of
+ * which the header and the first maildrop_count() records belong to this session.
+ * Borrowed: it lives until maildrop_close(); its receiver has a duplicate.
+ */
+int maildrop_snapshot_fd(const struct maildrop *m);
+
+struct store_message {
+	int fd;          /* read-only. The caller closes it */
+	uint64_t offset; /* where in fd the message begins */
+	uint64_t bytes;  /* how long it is there */
+	uint64_t octets; /* how long it is on the wire, as LIST said */
+	uint32_t flags;  /* enum index_flag: INDEX_CRLF, INDEX_NO_DOT, INDEX_NO_EOL */
+};
+
+/*
+ * Opens message n, from 1 to the count. -ENOENT when another program took it away
+ * meanwhile; -ESTALE when its size is no longer what the snapshot says (it will be
+ * measured anew at the next open); otherwise as the disk says.
+ */
+int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_message,
+		     struct err *err);
+
+/* Marks message n (RFC 1939 DELE); marking twice is one mark. -ENOMEM. */
+int maildrop_mark(struct maildrop *m, uint32_t n);
+
+/*
+ * Deletes what is marked, all or nothing. 0: it is durable, and *ret_removed says
+ * how many there were. Otherwise every marked message is either still there or,
+ * if the journal had been written, goes at the next open; never only some. Call
+ * it once, and close the maildrop afterwards.
+ */
+int maildrop_commit(struct maildrop *m, uint32_t *ret_removed, struct err *err);
+
+/*
+ * Begins a delivery into the owner's maildrop. The descriptor from delivery_fd()
+ * is empty, writable, borrowed until the delivery is freed; it has no name yet, or
+ * one in tmp/ where the file system can do no better.
+ */
+int delivery_begin(struct store *s, const struct store_owner *owner, struct delivery **ret_delivery,
+		   struct err *err);
+int delivery_fd(const struct delivery *d);
+
+/* What the writer knows of the message that it wrote: all of it CRLF lines. */
+struct delivery_info {
+	uint64_t octets;    /* must be the file's length */
+	uint64_t dot_lines; /* lines that begin with '.' */
+};
+
+/* One that gets it. */
+struct delivery_target {
+	struct store_owner owner;
+	struct span prefix; /* lines (CRLF) put before the message for this one only, or empty */
+	int status;         /* out: 0 when it is durable in this maildrop, else negative errno */
+};
+
+/*
+ * Makes the message part of each target's maildrop. With no prefix, targets on
+ * one file system under one owner share one file; others get a copy. A status of 0
+ * means that it survives power loss, whole and once; otherwise nothing of it is
+ * left in that maildrop unless the disk refuses that too.
+ *
+ * The first target must be whom the delivery was begun for. Returns 0 when all
+ * statuses are 0, else one of them, with *err for that one. -EINVAL for a file
+ * whose length isn't info->octets, and no target has it.
+ */
+int delivery_commit(struct delivery *d, const struct delivery_info *info,
+		    struct delivery_target *targets, size_t n, struct err *err);
+
+/* Ends it either way; without a commit nothing was delivered. NULL is fine. */
+void delivery_free(struct delivery *d);
