@@ -135,7 +135,7 @@ static void put_time(struct out *o)
 	const uint64_t now = clock_wall_ns();
 	const time_t seconds = (time_t)(now / 1000000000U);
 	struct tm tm;
-	char text[40];
+	char text[80]; /* room for any int: tm is not believed either */
 
 	(void)gmtime_r(&seconds, &tm);
 	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
