@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+/* gcc only: with clang, glibc makes some of these names macros, which can't be poisoned. */
+#ifndef __clang__
 #pragma GCC poison strcpy strcat strncpy strncat /* snprintf, out_put, memcpy with a length */
 #pragma GCC poison sprintf vsprintf              /* snprintf */
 #pragma GCC poison strtok strtok_r               /* span_find */
@@ -18,3 +20,4 @@
 #undef alloca
 #pragma GCC poison gets alloca                    /* never */
 #pragma GCC poison ctime asctime localtime gmtime /* the _r ones */
+#endif
