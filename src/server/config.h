@@ -50,9 +50,9 @@ struct config {
 
 	/* TLS */
 	char tls_certificate[LIMIT_PATH]; /* PEM, the chain; "": no TLS */
-	char tls_key[LIMIT_PATH];
-	uint32_t tls_min_version; /* 12 or 13 */
-	char tls_ciphers[512];    /* TLS 1.2, OpenSSL's words; default RFC 9325's */
+	char tls_key[LIMIT_PATH];         /* never empty when there is a certificate */
+	uint32_t tls_min_version;         /* 12 or 13 */
+	char tls_ciphers[512];            /* TLS 1.2, OpenSSL's words; default RFC 9325's */
 	enum config_plaintext plaintext_login;
 
 	/* Users */
@@ -99,10 +99,14 @@ struct config {
  */
 int config_load(const char *path, struct config *ret_config, struct err *err);
 
+/* What is allowed and still worth a line in the log. Number i from 0, or NULL past the end. */
+const char *config_warning(const struct config *c, unsigned i);
+
 /* The table, for checks and documentation: name, default as text, one line of what it is. */
 struct config_option {
 	const char *name;
-	const char *type; /* "string", "number", "choice", "list", "bool", "size" */
+	const char *
+		type; /* "string", "number", "duration", "size", "mode", "bool", "choice", "list" */
 	const char *fallback;
 	const char *what;
 };

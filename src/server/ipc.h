@@ -112,6 +112,7 @@ struct ipc_auth_pass {
 	struct ipc_origin origin;
 	char user[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1];
+	char zero[7];
 };
 
 struct ipc_auth_apop {

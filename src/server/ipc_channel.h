@@ -11,6 +11,12 @@
 
 #include "server/ipc.h"
 
+/*
+ * What may wait for a peer that doesn't read. Ten thousand logins at once are
+ * 14 MiB; more than this means that the peer has stopped.
+ */
+#define IPC_QUEUE_OCTETS (32U << 20)
+
 struct ipc_channel;
 struct ipc_queued;
 
@@ -39,7 +45,8 @@ struct ipc_channel {
 	int _fd;                   /* Owned */
 	struct ipc_queued *_first; /* Owned: what the socket would not take yet */
 	struct ipc_queued **_last;
-	uint32_t _queued;
+	size_t _queued; /* octets */
+	uv_close_cb _closed_cb;
 	uint8_t _state;
 };
 
@@ -51,7 +58,8 @@ int ipc_channel_open(struct ipc_channel *ch, uv_loop_t *loop, int fd);
 
 /*
  * Sends, or queues when the socket is full. fd is -1 or borrowed (it is
- * duplicated if it must wait). Any error ends the channel: on_closed follows, from
+ * duplicated if it must wait). Any error, and a peer that leaves IPC_QUEUE_OCTETS
+ * unread, ends the channel: on_closed follows, from
  * the loop, and later sends do nothing. The caller needs no result: what was not
  * answered when on_closed comes has failed.
  */
@@ -64,5 +72,8 @@ void ipc_channel_send(struct ipc_channel *ch, const union ipc_msg *m, int fd);
  */
 void ipc_channel_read_now(struct ipc_channel *ch);
 
-/* Closes without on_closed. _poll's memory is in use until *ch's uv_close callback, closed_cb. */
+/*
+ * Closes without on_closed; closing what is closed already, or closing itself, is
+ * fine. *ch's memory is in use until closed_cb, whose handle's data is ch.
+ */
 void ipc_channel_close(struct ipc_channel *ch, uv_close_cb closed_cb);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The kernel's interface, without libcap: two words of bits for each set. */
+static int limit_capabilities(uint64_t wanted)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {
+		{.effective = (uint32_t)wanted, .permitted = (uint32_t)wanted},
+		{.effective = (uint32_t)(wanted >> 32), .permitted = (uint32_t)(wanted >> 32)},
+	};
+
+	/* A container may have taken some already: what isn't there can't be dropped. */
+	for (unsigned long cap = 0; cap < 64; cap++) {
+		if ((wanted & UINT64_C(1) << cap) == 0)
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	}
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+static int find_user(const char *user, struct passwd *pw, char *text, size_t n, struct err *err)
+{
+	struct passwd *found;
+	const int r = getpwnam_r(user, pw, text, n, &found);
+
+	if (r != 0)
+		return err_sys(err, r, "cannot look up user '%s'", user);
+	if (found == NULL)
+		return err_set(err, ENOENT, "there is no user '%s'", user);
+	return 0;
+}
+
+int privileges_check(const char *user, struct err *err)
+{
+	struct passwd pw;
+	char text[4096];
+
+	return find_user(user, &pw, text, sizeof(text), err);
+}
+
+static int change_user(const char *user, struct err *err)
+{
+	struct passwd pw;
+	char text[4096];
+	const int r = find_user(user, &pw, text, sizeof(text), err);
+
+	if (r < 0)
+		return r;
+	if (pw.pw_uid == 0)
+		return err_set(err, EINVAL, "user '%s' is root", user);
+	if (initgroups(user, pw.pw_gid) < 0 || setresgid(pw.pw_gid, pw.pw_gid, pw.pw_gid) < 0 ||
+	    setresuid(pw.pw_uid, pw.pw_uid, pw.pw_uid) < 0)
+		return err_sys(err, errno, "cannot become user '%s'", user);
+	if (setuid(0) == 0)
+		return err_set(err, EPERM, "became user '%s' and could go back", user);
+	return 0;
+}
+
+int privileges_drop(const char *user, bool as_owners, struct err *err)
+{
+	if (geteuid() == 0) {
+		int r;
+
+		if (user[0] == '\0' && as_owners) {
+			r = limit_capabilities(UINT64_C(1) << CAP_SETUID |
+					       UINT64_C(1) << CAP_SETGID |
+					       UINT64_C(1) << CAP_CHOWN);
+			if (r < 0)
+				return err_sys(err, -r, "cannot drop capabilities");
+		} else {
+			r = change_user(user, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, errno, "cannot set no_new_privs");
+	return 0;
+}

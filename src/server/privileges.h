@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * privileges.h - from root to the user that a process works as, for good.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/*
+ * When started by root, becomes user with its groups, with no way back, and with
+ * no_new_privs set; otherwise does nothing. as_owners with an empty user: stays
+ * root with only the capabilities to take on other users' file system identity.
+ * 0 or negative errno.
+ */
+int privileges_drop(const char *user, bool as_owners, struct err *err);
+
+/* Whether user exists, so that privileges_drop() can be expected to succeed. As above. */
+int privileges_check(const char *user, struct err *err);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.h - what every child of the master has in common: how it starts, its
+ * loop, the control channel to the master, and how it ends.
+ *
+ * A child is forked without exec. It keeps standard error, its control channel and
+ * the listening sockets that it was given, and nothing else of the master's. In
+ * order, process_main()
+ *
+ *	closes, resets signals, names the process, begins its log
+ *	prepare()        still with the master's rights: keys, files, counters
+ *	drops privileges for good
+ *	makes the loop and the control channel
+ *	start()          no rights left: handles, threads; seals itself last
+ *	IPC_READY        said to the master
+ *	runs the loop:   on_link(), on_config(), on_drain() as the master says
+ *	stop()           frees what start() made, for leak checkers
+ *
+ * A child ends by process_quit(), or at once when the control channel breaks: then
+ * the master is gone, and another one may be about to start.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "server/config.h"
+#include "server/ipc.h"
+#include "server/ipc_channel.h"
+
+struct process;
+
+/* One kind of process. Each folder declares its own: listener_ops, authd_ops, stored_ops. */
+struct process_ops {
+	enum ipc_role role;
+
+	/* 0 or negative errno; the process then ends with *err in the log. May be NULL. */
+	int (*prepare)(struct process *p, struct err *err);
+	int (*start)(struct process *p, struct err *err);
+
+	/*
+	 * A new channel to another process; fd belongs to the callee. A role that
+	 * has one already (auth, storage) has been restarted: the new one counts,
+	 * and the old one's on_closed comes before or after.
+	 */
+	void (*on_link)(struct process *p, enum ipc_role peer, uint32_t peer_id, int fd);
+
+	/* p->config has been replaced. Never comes to a listener: a new one is started. May be
+	 * NULL. */
+	void (*on_config)(struct process *p);
+
+	/* Take nothing new; process_quit() when the last session has ended. Comes once. */
+	void (*on_drain)(struct process *p);
+
+	/*
+	 * The loop has ended. Close every handle and free everything; the loop runs
+	 * once more afterwards, for the close callbacks. May be NULL.
+	 */
+	void (*stop)(struct process *p);
+};
+
+struct process {
+	void *owner; /* the role's own, set in prepare() or start(). Borrowed */
+	const struct process_ops *ops;
+	uint32_t id;           /* other processes' peer_id for it; unique while the master lives */
+	struct config *config; /* Owned */
+	const int *sockets;    /* bound and listening, one for each of config->listen. Owned */
+	unsigned threads;      /* of libuv's pool: prepare() may set it. Starts as 4 */
+	uv_loop_t loop;        /* from start() on */
+
+	struct ipc_channel _control;
+};
+
+/* What the master gives to a child that it has just forked. */
+struct process_start {
+	const struct process_ops *ops;
+	uint32_t id;
+	const struct config *config; /* Borrowed: process_main() copies it */
+	int control;                 /* Owned by the child */
+	const int *sockets;          /* Borrowed; config->n_listen of them, or NULL */
+};
+
+/* The whole life of a child. Returns what to exit with. */
+int process_main(const struct process_start *start);
+
+/* Ends the loop soon, with exit status 0. */
+void process_quit(struct process *p);
+
+/*
+ * Remembers where the program's arguments are, so that ps(1) can show what each
+ * child is. Call it once, in main(), before anything looks at argv again.
+ */
+void process_title_init(int argc, char **argv);
