@@ -10,7 +10,9 @@
  *	+-------------------------------+----------+----------+-- - -
  *
  * The store writes it, a listener reads it through a descriptor. Both take it
- * for hostile: every decode checks every field, and nothing here does I/O.
+ * for hostile: every decode checks every field, and nothing here does I/O. The
+ * last four octets of the header and of each record are a checksum of what stands
+ * before them, so that damage is noticed and not served as somebody's UIDL.
  */
 #pragma once
 
@@ -45,7 +47,7 @@ struct index_header {
 	uint32_t count;
 	uint64_t octets;      /* sum of all records' octets */
 	uint64_t mtime_ns[2]; /* of new/ and cur/ when they were read; 0: never trust */
-	uint64_t made_ns;     /* wall clock, for the operator */
+	uint64_t made_ns;     /* when it was written, and the file's own modification time */
 };
 
 struct index_record {
@@ -74,7 +76,7 @@ void index_record_encode(const struct index_record *r, char *out);
 /*
  * Read as many octets. False when they are not a header or a record that the
  * encoders could have written (wrong magic, version, lengths, unknown flags, a
- * UIDL outside RFC 1939 section 7); *ret_ is then untouched.
+ * UIDL outside RFC 1939 section 7, a wrong checksum); *ret_ is then untouched.
  */
 bool index_header_decode(const char *in, struct index_header *ret_h);
 bool index_record_decode(const char *in, struct index_record *ret_r);
