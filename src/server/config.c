@@ -33,7 +33,8 @@ struct row {
 	size_t at;
 	uint64_t max; /* the greatest number; of a string, its octets with the NUL */
 	uint64_t min;
-	const struct choice *choices; /* ends with a NULL word */
+	const struct choice
+		*choices; /* ends with a NULL word; for CHOICE, and for a STRING or NULL */
 	enum config_protocol protocol;
 };
 
@@ -49,6 +50,8 @@ static const struct choice delivered_to_choices[] = {
 	{"never", CONFIG_DELIVERED_TO_NEVER},
 	{NULL, 0},
 };
+/* A string all the same: the drivers are the store's business. */
+static const struct choice driver_choices[] = {{"maildir", 0}, {"mem", 0}, {NULL, 0}};
 static const struct choice tls_choices[] = {{"1.2", 12}, {"1.3", 13}, {NULL, 0}};
 static const struct choice target_choices[] = {
 	{"stderr", LOG_TARGET_STDERR}, {"syslog", LOG_TARGET_SYSLOG}, {NULL, 0}};
@@ -119,8 +122,8 @@ static const struct row rows[] = {
 	 .kind = BOOL, AT(apop)},
 
 	/* Mail */
-	{{"store_driver", "string", "maildir", "how mail is kept: maildir, or mem to try things out"},
-	 TEXT(store_driver)},
+	{{"store_driver", "choice", "maildir", "how mail is kept: maildir, or mem to try things out"},
+	 TEXT(store_driver), .choices = driver_choices},
 	{{"mail_location", "string", "/var/mail/restante/%d/%n",
 	  "a user's maildrop: %u user, %n local part, %d domain, %h home"},
 	 TEXT(mail_location)},
@@ -266,22 +269,31 @@ static bool set_number(const struct row *row, int line, const char *text)
 	return true;
 }
 
-static bool set_choice(const struct row *row, int line, const char *text)
+/* The choice that is called text, or NULL after saying which ones there are. */
+static const struct choice *find_choice(const struct row *row, int line, const char *text)
 {
 	char words[256] = "";
 	struct out o = {.p = words, .cap = sizeof(words) - 1};
 
 	for (const struct choice *c = row->choices; c->word != NULL; c++) {
-		if (strcmp(c->word, text) == 0) {
-			memcpy((char *)reading.config + row->at, &c->value, sizeof(c->value));
-			return true;
-		}
+		if (strcmp(c->word, text) == 0)
+			return c;
 		(void)(o.n == 0 || out_put(&o, SPAN_LIT(", ")));
 		(void)out_put(&o, span_str(c->word));
 	}
 	words[o.n] = '\0';
 	complain(line, "%s must be one of: %s; not \"%s\"", row->option.name, words, text);
-	return false;
+	return NULL;
+}
+
+static bool set_choice(const struct row *row, int line, const char *text)
+{
+	const struct choice *const c = find_choice(row, line, text);
+
+	if (c == NULL)
+		return false;
+	memcpy((char *)reading.config + row->at, &c->value, sizeof(c->value));
+	return true;
 }
 
 static bool add_listen(const struct row *row, int line, const char *text)
@@ -315,6 +327,8 @@ static bool set_string(const struct row *row, int line, const char *text)
 {
 	const size_t n = strlen(text);
 
+	if (row->choices != NULL && find_choice(row, line, text) == NULL)
+		return false;
 	if (n >= row->max) {
 		complain(line, "%s is longer than %llu octets", row->option.name,
 			 (unsigned long long)row->max - 1);
