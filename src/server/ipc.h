@@ -52,7 +52,7 @@ enum ipc_type {
 	IPC_MARK,           /* these messages are marked deleted; before IPC_COMMIT only */
 	IPC_COMMIT,         /* QUIT: delete what is marked, then close */
 	IPC_CLOSE,          /* forget the session: its maildrop, its delivery, its grants */
-	IPC_DELIVER_BEGIN,  /* DATA: for all granted recipients since the last reset */
+	IPC_DELIVER_BEGIN,  /* DATA: for all granted recipients of this transaction */
 	IPC_DELIVER_COMMIT, /* the message is written */
 	IPC_DELIVER_RESET,  /* RSET, or a message refused: drop delivery and grants */
 	/* storage to listener */
@@ -135,9 +135,23 @@ struct ipc_sasl {
 	char data[LIMIT_SASL_OCTETS];
 };
 
+/*
+ * The recipients of one message are a transaction: a number that the listener
+ * counts up from 1 in each session. A grant comes by way of auth, so a reset that
+ * was sent before it may be read after it; the number tells them apart.
+ */
 struct ipc_rcpt {
 	struct ipc_head head;
+	uint32_t transaction;
+	uint32_t zero;
 	char address[LIMIT_ADDRESS + 1]; /* without its angle brackets */
+};
+
+/* IPC_DELIVER_BEGIN and IPC_DELIVER_RESET (recipients 0; drops this transaction and older ones). */
+struct ipc_deliver {
+	struct ipc_head head;
+	uint32_t transaction;
+	uint32_t recipients; /* how many were granted: a check */
 };
 
 /* IPC_AUTH_FAILED, IPC_AUTH_RCPT_REPLY, and IPC_DELIVER_READY. */
@@ -151,8 +165,8 @@ struct ipc_result {
 struct ipc_grant {
 	struct ipc_head head;
 	uint32_t listener;
-	uint32_t zero;
-	uint32_t uid; /* (uint32_t)-1: storage's own */
+	uint32_t transaction; /* IPC_GRANT_DELIVER: of the ipc_rcpt; else 0 */
+	uint32_t uid;         /* (uint32_t)-1: storage's own */
 	uint32_t gid;
 	char user[LIMIT_USER + 1];
 	char path[LIMIT_PATH];
@@ -228,6 +242,7 @@ union ipc_msg {
 	struct ipc_auth_apop apop;
 	struct ipc_sasl sasl;
 	struct ipc_rcpt rcpt;
+	struct ipc_deliver deliver;
 	struct ipc_result result;
 	struct ipc_grant grant;
 	struct ipc_get get;
@@ -242,7 +257,9 @@ union ipc_msg {
 
 /*
  * Begins a message: its head, and its struct zeroed except a last array of octets
- * (data, bits, status), which is the sender's to fill as far as n says.
+ * (data, bits, status), which is the sender's to fill as far as n says. A union is
+ * 16 KiB: keep a static one in each process, not one on the stack (which is filled
+ * with a pattern each time).
  */
 void ipc_start(union ipc_msg *m, enum ipc_type type, uint64_t session);
 

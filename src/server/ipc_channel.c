@@ -15,6 +15,8 @@
 /* Messages handled in one turn of the loop: one busy peer can't keep the others waiting. */
 #define MESSAGES_PER_TURN 64
 
+#define DEPTH_MAX 3
+
 enum state { CLOSED, OPEN, FAILED, CLOSING };
 
 /* A message that the socket would not take yet. */
@@ -26,11 +28,11 @@ struct ipc_queued {
 };
 
 /*
- * Messages are read here, not into memory of each channel. Two, because a
+ * Messages are read here, not into memory of each channel. Three, because a
  * handler may call ipc_channel_read_now() on another channel while its own
- * message is still in use. Zero whenever no message is being handled.
+ * message is still in use, and so may that one's. Zero whenever no message is being handled.
  */
-static union ipc_msg received[2];
+static union ipc_msg received[DEPTH_MAX];
 static unsigned depth;
 
 static const char *role_name(enum ipc_role role)
@@ -112,7 +114,7 @@ static int watch(struct ipc_channel *ch)
 /* Reads one message and hands it to the owner. False when there is none, or no channel any more. */
 static bool receive(struct ipc_channel *ch)
 {
-	assert(depth < 2);
+	assert(depth < DEPTH_MAX);
 
 	union ipc_msg *const m = &received[depth];
 	int fd;

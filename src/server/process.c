@@ -185,6 +185,11 @@ static void on_control_closed(struct ipc_channel *ch)
 	_exit(1);
 }
 
+void process_read_control(struct process *p)
+{
+	ipc_channel_read_now(&p->_control);
+}
+
 void process_quit(struct process *p)
 {
 	uv_stop(&p->loop);
@@ -200,7 +205,7 @@ static void set_threads(const struct process *p)
 
 static int run_loop(struct process *p, int control, struct err *err)
 {
-	union ipc_msg m;
+	static union ipc_msg m;
 	int r = uv_loop_init(&p->loop);
 
 	if (r < 0)

@@ -84,6 +84,12 @@ struct process_start {
 /* The whole life of a child. Returns what to exit with. */
 int process_main(const struct process_start *start);
 
+/*
+ * Handles now what the master has already said: storage calls it before it says
+ * that it doesn't know a listener.
+ */
+void process_read_control(struct process *p);
+
 /* Ends the loop soon, with exit status 0. */
 void process_quit(struct process *p);
 
