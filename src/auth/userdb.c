@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/userdb.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "auth/passwd_file.h"
+#include "auth/user_name.h"
+#include "auth/userdb_priv.h"
+#include "base/out.h"
+#include "base/secret.h"
+
+#define SOURCES_MAX 8
+
+/*
+ * For a database without any secret to take as decoy: our default scheme, over a
+ * password that nobody knows, for it was random.
+ */
+static const char dummy_secret[] =
+	"{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$TBJMyVc0srJZ4DIPWKetBg$"
+	"BfhFTyxb7jSiRk3KPIPjl6V8rczz2Tv36gsFJGKnJJ8";
+
+struct userdb {
+	char domain[LIMIT_ADDRESS + 1];
+	char delimiters[8];
+	userdb_notice *notice;
+	void *notice_arg;
+	struct userdb_source sources[SOURCES_MAX];
+	unsigned n_sources;
+};
+
+struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notice, void *arg)
+{
+	struct userdb *db = calloc(1, sizeof(*db));
+
+	if (db == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof(db->domain) - 1 && rules->default_domain[i] != '\0'; i++)
+		db->domain[i] = span_ascii_lower(rules->default_domain[i]);
+	(void)snprintf(db->delimiters, sizeof(db->delimiters), "%s", rules->recipient_delimiter);
+	db->notice = notice;
+	db->notice_arg = arg;
+	return db;
+}
+
+void userdb_free(struct userdb *db)
+{
+	if (db == NULL)
+		return;
+	for (unsigned i = 0; i < db->n_sources; i++)
+		db->sources[i].ops->free(db->sources[i].state);
+	free(db);
+}
+
+int userdb_add_passwd_file(struct userdb *db, const char *path)
+{
+	struct userdb_source *s = &db->sources[db->n_sources];
+
+	assert(db->n_sources < SOURCES_MAX);
+
+	const int r = userdb_passwd_open(path, db->notice, db->notice_arg, s);
+
+	if (r < 0)
+		return r;
+	db->n_sources++;
+	s->ops->refresh(s->state);
+	return 0;
+}
+
+void userdb_refresh(struct userdb *db)
+{
+	for (unsigned i = 0; i < db->n_sources; i++)
+		db->sources[i].ops->refresh(db->sources[i].state);
+}
+
+static void finish(struct userdb_query *q, enum userdb_status status,
+		   const struct user_record *record)
+{
+	q->_db = NULL;
+	/* The query's memory may be gone after this. */
+	q->done(q, status, record);
+}
+
+/* One source has answered for one name. True when the next one is to be asked. */
+static bool take_answer(struct userdb_query *q, enum userdb_status status,
+			const struct user_record *record)
+{
+	if (status == USERDB_FOUND) {
+		finish(q, USERDB_FOUND, record);
+		return false;
+	}
+	if (status == USERDB_AWAY)
+		q->_away = true;
+	if (++q->_at_source == q->_db->n_sources) {
+		q->_at_source = 0;
+		q->_at_name++;
+	}
+	return true;
+}
+
+static void run(struct userdb_query *q)
+{
+	struct user_record record;
+	bool more = true;
+
+	while (more) {
+		if (q->_at_name == q->_n_names || q->_db->n_sources == 0) {
+			finish(q, q->_away ? USERDB_AWAY : USERDB_UNKNOWN, NULL);
+			break;
+		}
+
+		const struct userdb_source *s = &q->_db->sources[q->_at_source];
+		const enum userdb_status status = s->ops->lookup(s->state, q, q->_name[q->_at_name],
+								 &record);
+
+		if (status == USERDB_LATER) {
+			q->_waiting = true;
+			break;
+		}
+		more = take_answer(q, status, &record);
+	}
+	secret_wipe(record.secret, sizeof(record.secret));
+}
+
+void userdb_answer(struct userdb_query *q, enum userdb_status status,
+		   const struct user_record *record)
+{
+	assert(q->_waiting);
+	q->_waiting = false;
+	if (take_answer(q, status, record))
+		run(q);
+}
+
+void userdb_cancel(struct userdb_query *q)
+{
+	if (q->_db == NULL)
+		return;
+	if (q->_waiting) {
+		const struct userdb_source *s = &q->_db->sources[q->_at_source];
+
+		s->ops->cancel(s->state, q);
+		q->_waiting = false;
+	}
+	q->_db = NULL;
+}
+
+/* Adds a name to look for, when it is one and isn't there yet. */
+static void add_name(struct userdb_query *q, struct span local, struct span domain)
+{
+	char whole[LIMIT_USER + 1];
+	char name[LIMIT_USER + 1];
+	struct out out = {.p = whole, .cap = LIMIT_USER};
+
+	if (!out_put(&out, local))
+		return;
+	if (domain.n > 0 && (!out_char(&out, '@') || !out_put(&out, domain)))
+		return;
+	if (!user_name_normalise(out_span(&out), name))
+		return;
+	for (unsigned i = 0; i < q->_n_names; i++) {
+		if (strcmp(q->_name[i], name) == 0)
+			return;
+	}
+	assert(q->_n_names < USERDB_CANDIDATES);
+	memcpy(q->_name[q->_n_names++], name, strlen(name) + 1);
+}
+
+/* The name as it is, and with or without the default domain. */
+static void add_names(const struct userdb *db, struct userdb_query *q, struct span local,
+		      struct span domain)
+{
+	const struct span ours = span_str(db->domain);
+
+	add_name(q, local, domain);
+	if (ours.n > 0 && domain.n == 0)
+		add_name(q, local, ours);
+	else if (ours.n > 0 && span_eq_nocase(domain, ours))
+		add_name(q, local, span_of(NULL, 0));
+}
+
+static void begin(struct userdb *db, struct userdb_query *q)
+{
+	q->_db = db;
+	q->_n_names = 0;
+	q->_at_name = 0;
+	q->_at_source = 0;
+	q->_away = false;
+	q->_waiting = false;
+}
+
+/* "alice@" is not alice: what has an '@' without a domain is nobody's name. */
+static bool has_bare_at(struct span name)
+{
+	return user_name_domain(name).n == 0 && user_name_local(name).n < name.n;
+}
+
+void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login)
+{
+	const struct span name = span_str(login);
+
+	begin(db, q);
+	if (!has_bare_at(name))
+		add_names(db, q, user_name_local(name), user_name_domain(name));
+	run(q);
+}
+
+void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address)
+{
+	const struct span whole = span_str(address);
+	const struct span local = user_name_local(whole);
+	const struct span domain = user_name_domain(whole);
+	size_t n = 0;
+
+	begin(db, q);
+	if (!has_bare_at(whole)) {
+		add_names(db, q, local, domain);
+		while (n < local.n && strchr(db->delimiters, local.p[n]) == NULL)
+			n++;
+		if (n < local.n)
+			add_names(db, q, span_of(local.p, n), domain);
+	}
+	run(q);
+}
+
+void userdb_decoy(const struct userdb *db, const char *login, char *ret_secret)
+{
+	for (unsigned i = 0; i < db->n_sources; i++) {
+		if (db->sources[i].ops->decoy(db->sources[i].state, login, ret_secret))
+			return;
+	}
+	memcpy(ret_secret, dummy_secret, sizeof(dummy_secret));
+}
+
+int userdb_maildrop(const struct user_record *r, const struct userdb_place *place,
+		    struct userdb_maildrop *ret_maildrop, struct err *err)
+{
+	const struct user_location of = {
+		.name = span_str(r->name),
+		.home = r->home,
+		.default_domain = place->default_domain,
+	};
+	struct userdb_maildrop m = {.uid = UINT32_MAX, .gid = UINT32_MAX};
+
+	if (place->own_ids) {
+		m.uid = r->uid;
+		m.gid = r->gid;
+		if (m.uid == PASSWD_BAD_ID || m.gid == PASSWD_BAD_ID)
+			return err_set(err, EINVAL, "the uid or gid is not a number");
+		if (m.uid == 0 || m.gid == 0)
+			return err_set(err, EINVAL, "mail may not belong to root");
+		if ((m.uid == PASSWD_NO_ID) != (m.gid == PASSWD_NO_ID))
+			return err_set(err, EINVAL, "there is a uid without a gid, or a gid alone");
+	}
+
+	const int r2 = user_mail_path(r->mail[0] != '\0' ? r->mail : place->mail_location, &of,
+				      m.path, err);
+
+	if (r2 == 0)
+		*ret_maildrop = m;
+	return r2;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * userdb.h - who a name belongs to. Databases stand in a row behind this
+ * interface and are asked one after the other; each may answer at once (a
+ * passwd-file) or later (SQL, LDAP).
+ *
+ * One thread. Nothing here waits, but for the disk when a passwd-file has changed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/scheme.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+/* A user, with everything that a login or a delivery wants to know. Wipe it after use. */
+struct user_record {
+	char name[LIMIT_USER + 1]; /* as the database has it, ASCII in lower case */
+	char secret[SCHEME_STORED_MAX];
+	char home[LIMIT_PATH];
+	char mail[LIMIT_PATH]; /* the user's own mail location, or "" */
+	uint32_t uid;          /* or PASSWD_NO_ID, PASSWD_BAD_ID of passwd_file.h */
+	uint32_t gid;
+};
+
+enum userdb_status {
+	USERDB_FOUND,
+	USERDB_UNKNOWN,
+	USERDB_AWAY, /* some database could not be asked, and none of the others knows the name */
+};
+
+/*
+ * One question being asked. The caller's memory, zeroed before; untouched from
+ * userdb_lookup_*() until done comes or userdb_cancel() returns.
+ */
+struct userdb_query;
+
+/* record is NULL but for USERDB_FOUND, and lives for the call. */
+typedef void userdb_done(struct userdb_query *q, enum userdb_status status,
+			 const struct user_record *record);
+
+#define USERDB_CANDIDATES 4
+
+struct userdb_query {
+	userdb_done *done;
+	void *owner; /* the caller's own. Borrowed */
+
+	struct userdb *_db;
+	char _name[USERDB_CANDIDATES][LIMIT_USER + 1];
+	unsigned _n_names;
+	unsigned _at_name;
+	unsigned _at_source;
+	bool _away;
+	bool _waiting; /* for the source at _at_source */
+};
+
+/* How names are looked for. Strings are copied. */
+struct userdb_rules {
+	const char *default_domain;      /* "" for none */
+	const char *recipient_delimiter; /* any octet of it begins the detail; "" for none */
+};
+
+/* What an operator should know; once for each new trouble, not for each lookup. */
+typedef void userdb_notice(void *arg, const char *text);
+
+struct userdb;
+
+/* NULL when there is no memory. */
+struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notice, void *arg);
+
+/* No query may be running. NULL is fine. */
+void userdb_free(struct userdb *db);
+
+/*
+ * Adds a passwd-file behind the databases that are there. A file that can't be
+ * read now is reported and tried again at each lookup. -ENOMEM.
+ */
+int userdb_add_passwd_file(struct userdb *db, const char *path);
+
+/* Looks whether files have changed, now rather than at the next lookup. */
+void userdb_refresh(struct userdb *db);
+
+/*
+ * Looks for the user who logs in as login: the name itself, then with the default
+ * domain for a name without one, and without the domain for a name with the
+ * default one. A name that breaks user_name_check() is USERDB_UNKNOWN.
+ *
+ * done is called once, from inside this call or later.
+ */
+void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login);
+
+/*
+ * The same for the user who gets mail for address: as it is, then without what
+ * follows the first delimiter in its local part (RFC 5233).
+ */
+void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address);
+
+/* done will not be called. Fine after it was, and for a zeroed query. */
+void userdb_cancel(struct userdb_query *q);
+
+/*
+ * Some stored secret, for a name that is nobody's: verifying a password against
+ * it takes as long as for a user that exists. Always the same for the same name.
+ * ret_secret has SCHEME_STORED_MAX octets.
+ */
+void userdb_decoy(const struct userdb *db, const char *login, char *ret_secret);
+
+/* What the configuration says about where mail is kept. Borrowed. */
+struct userdb_place {
+	const char *mail_location; /* user_mail_path() */
+	const char *default_domain;
+	bool own_ids; /* mail belongs to each user's own uid and gid, not to one for all */
+};
+
+struct userdb_maildrop {
+	char path[LIMIT_PATH];
+	uint32_t uid; /* UINT32_MAX: whoever storage is */
+	uint32_t gid;
+};
+
+/*
+ * Where and as whom the user's mail is kept. -EINVAL with the reason when the
+ * user's row or the location makes no sense; root never is the owner.
+ */
+int userdb_maildrop(const struct user_record *r, const struct userdb_place *place,
+		    struct userdb_maildrop *ret_maildrop, struct err *err);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* A passwd-file as a user database. It always answers at once. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/passwd_file.h"
+#include "auth/userdb_priv.h"
+#include "base/secret.h"
+
+struct source {
+	struct passwd_file *file; /* Owned */
+	char *path;               /* Owned */
+	userdb_notice *notice;
+	void *notice_arg;
+	char trouble[ERR_TEXT_MAX]; /* what was said last; "" when all is well */
+};
+
+/* Says it once, however many lookups meet it. "" when there is no trouble any more. */
+static void report(struct source *s, const char *trouble)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (strcmp(s->trouble, trouble) == 0)
+		return;
+	if (trouble[0] == '\0')
+		(void)snprintf(text, sizeof(text), "'%s' is well again", s->path);
+	else
+		(void)snprintf(text, sizeof(text), "%s%s", trouble,
+			       passwd_file_count(s->file) > 0
+				       ? "; the users that were read before stay"
+				       : "; no user is known");
+	(void)snprintf(s->trouble, sizeof(s->trouble), "%s", trouble);
+	if (s->notice != NULL)
+		s->notice(s->notice_arg, text);
+}
+
+static void refresh(void *state)
+{
+	struct source *s = state;
+	struct err err;
+
+	if (passwd_file_refresh(s->file, &err) < 0)
+		report(s, err.text);
+	else if (passwd_file_count(s->file) == 0)
+		/*
+		 * Perhaps a new server, perhaps an editor in the middle of writing. Nobody
+		 * can log in either way, but no sender is told that a user is unknown.
+		 */
+		report(s, "the file of users is empty");
+	else
+		report(s, "");
+}
+
+/* What doesn't fit could not be used either: "?" is no path and no secret. */
+static void copy(char *to, size_t cap, const char *from)
+{
+	const size_t n = strlen(from);
+
+	if (n < cap)
+		memcpy(to, from, n + 1);
+	else
+		memcpy(to, "?", 2);
+}
+
+static enum userdb_status lookup(void *state, struct userdb_query *q, const char *name,
+				 struct user_record *ret_record)
+{
+	struct source *s = state;
+	struct passwd_user user;
+
+	(void)q;
+	refresh(s);
+	if (passwd_file_count(s->file) == 0)
+		return USERDB_AWAY;
+	if (!passwd_file_find(s->file, name, &user))
+		return USERDB_UNKNOWN;
+	copy(ret_record->name, sizeof(ret_record->name), user.name);
+	copy(ret_record->secret, sizeof(ret_record->secret), user.secret);
+	copy(ret_record->home, sizeof(ret_record->home), user.home);
+	copy(ret_record->mail, sizeof(ret_record->mail), user.mail);
+	ret_record->uid = user.uid;
+	ret_record->gid = user.gid;
+	return USERDB_FOUND;
+}
+
+static bool decoy(void *state, const char *name, char *ret_secret)
+{
+	struct source *s = state;
+	const char *secret = passwd_file_decoy(s->file, name);
+
+	if (secret == NULL)
+		return false;
+	copy(ret_secret, SCHEME_STORED_MAX, secret);
+	return true;
+}
+
+static void source_free(void *state)
+{
+	struct source *s = state;
+
+	passwd_file_free(s->file);
+	free(s->path);
+	free(s);
+}
+
+static const struct userdb_source_ops ops = {
+	.lookup = lookup,
+	.refresh = refresh,
+	.decoy = decoy,
+	.free = source_free,
+};
+
+int userdb_passwd_open(const char *path, userdb_notice *notice, void *arg,
+		       struct userdb_source *ret_source)
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return -ENOMEM;
+	s->path = strdup(path);
+	s->file = passwd_file_new(path, notice, arg);
+	if (s->path == NULL || s->file == NULL) {
+		source_free(s);
+		return -ENOMEM;
+	}
+	s->notice = notice;
+	s->notice_arg = arg;
+	*ret_source = (struct userdb_source){.ops = &ops, .state = s};
+	return 0;
+}
