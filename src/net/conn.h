@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn.h - one accepted connection on an event loop, in clear or in TLS. Nothing
+ * here blocks, buffers what the caller wrote, or logs; a lost peer raises no
+ * SIGPIPE as long as the process ignores it (OpenSSL writes with write(2)).
+ *
+ * Life: conn_open(), then any of the others, then conn_close(). All calls come
+ * from the loop's thread. Results are octets, or negative errno:
+ *
+ *	-EAGAIN       not now: conn_watch() says when
+ *	-EPROTO       TLS broke; the connection is of no use any more
+ *	-ECONNRESET, -EPIPE, -ETIMEDOUT …   the peer is gone
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct conn;
+struct ssl_st;
+struct ssl_ctx_st;
+
+/*
+ * Something that was watched for may be possible now. Called once a loop turn at
+ * most; trying and getting -EAGAIN is always fine.
+ */
+typedef void conn_on_ready(struct conn *c);
+
+/* conn_close() has finished: the memory of *c may be freed. */
+typedef void conn_on_closed(struct conn *c);
+
+struct conn {
+	conn_on_ready *on_ready;
+	conn_on_closed *on_closed;
+
+	uv_poll_t _poll;
+	struct ssl_st *_ssl; /* Owned, or NULL in clear */
+	int _fd;             /* Owned */
+	uint8_t _armed;      /* what libuv watches for */
+	bool _may_read;      /* reading was not yet answered with "not now" */
+	bool _read_wants_write;
+	bool _write_wants_read;
+	bool _handshaking;
+	bool _failed; /* nothing more can come of this connection */
+	bool _ktls;   /* the kernel encrypts: sendfile works */
+};
+
+/*
+ * fd is a non-blocking socket and owned from here on. 0 or negative errno; on
+ * failure fd is closed, *c is dead, and on_closed doesn't come.
+ */
+int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
+	      conn_on_closed *on_closed);
+
+/*
+ * Begins TLS as the server; what the peer sends from now on must be a handshake.
+ * The caller first throws away what it has read and not used: that was sent in
+ * clear, and perhaps not by the peer (RFC 2595 section 4). -ENOMEM.
+ */
+int conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx);
+
+/* Goes on with the handshake: 0 when it is done, -EAGAIN, -EPROTO. */
+int conn_handshake(struct conn *c);
+
+/* 0 when the peer has said that it will send no more. */
+ssize_t conn_read(struct conn *c, void *p, size_t n);
+
+/*
+ * more: the rest follows at once, so the kernel may wait with a short packet.
+ * After -EAGAIN in TLS the next write must begin with the same octets and be at
+ * least as long: a record of them is on its way.
+ */
+ssize_t conn_write(struct conn *c, const void *p, size_t n, bool more);
+
+/* Sends n octets of file at offset. -EOPNOTSUPP where they must go through memory (TLS). */
+ssize_t conn_sendfile(struct conn *c, int file, uint64_t offset, size_t n);
+
+/* True when conn_sendfile() works. */
+bool conn_can_sendfile(const struct conn *c);
+
+/* Says what to be called for. Neither is fine: then only a failure is noticed, or nothing. */
+void conn_watch(struct conn *c, bool read, bool write);
+
+/* True when conn_read() may give something without waiting. */
+static inline bool conn_may_read(const struct conn *c)
+{
+	return c->_may_read && !c->_failed;
+}
+
+/* No more is written; the peer reads to the end, then sees it. In TLS with close_notify. */
+void conn_shutdown_write(struct conn *c);
+
+/* Closes; on_closed follows from the loop. Once only. */
+void conn_close(struct conn *c);
+
+static inline bool conn_is_tls(const struct conn *c)
+{
+	return c->_ssl != NULL;
+}
+
+static inline int conn_fd(const struct conn *c)
+{
+	return c->_fd;
+}
+
+/* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; NULL in clear. */
+const char *conn_tls_version(const struct conn *c);
+const char *conn_tls_cipher(const struct conn *c);
+
+/* Why the last call said -EPROTO, for the log. Never NULL; lives until the next TLS call. */
+const char *conn_tls_reason(void);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "net/conn.h"
+#include "net/conn_priv.h"
+
+static const char *last_reason = "";
+
+/*
+ * What a TLS call that gave r means, as negative errno; 0 for the peer's
+ * close_notify. *ret_other is set when the call waits for the other direction.
+ */
+static int outcome(struct conn *c, int r, int other, bool *ret_other)
+{
+	const int sys_errno = errno;
+	const int error = SSL_get_error(c->_ssl, r);
+
+	*ret_other = error == other;
+	switch (error) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return 0;
+	default:
+		break;
+	}
+
+	const unsigned long code = ERR_peek_error();
+	const char *const reason = ERR_reason_error_string(code);
+
+	c->_failed = true;
+	ERR_clear_error();
+	/* Many peers never say close_notify: for them it is the line that broke. */
+	if (code == 0 || ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return sys_errno > 0 && error == SSL_ERROR_SYSCALL ? -sys_errno : -ECONNRESET;
+	last_reason = reason != NULL ? reason : "unknown";
+	return -EPROTO;
+}
+
+int conn_start_tls(struct conn *c, SSL_CTX *ctx)
+{
+	SSL *const ssl = SSL_new(ctx);
+
+	assert(c->_ssl == NULL);
+	if (ssl == NULL || SSL_set_fd(ssl, c->_fd) != 1) {
+		SSL_free(ssl);
+		ERR_clear_error();
+		return -ENOMEM;
+	}
+	SSL_set_accept_state(ssl);
+	/* Head and body of a record in one system call. */
+	SSL_set_read_ahead(ssl, 1);
+	c->_ssl = ssl;
+	c->_handshaking = true;
+	return 0;
+}
+
+int conn_handshake(struct conn *c)
+{
+	bool wants_write;
+
+	assert(c->_handshaking);
+	if (c->_failed)
+		return -ECONNRESET;
+	ERR_clear_error();
+
+	const int r = SSL_do_handshake(c->_ssl);
+
+	if (r == 1) {
+		c->_handshaking = false;
+		c->_read_wants_write = false;
+		/* The first command may have come with the handshake's last flight. */
+		c->_may_read = true;
+		c->_ktls = BIO_get_ktls_send(SSL_get_wbio(c->_ssl)) != 0;
+		return 0;
+	}
+
+	const int e = outcome(c, r, SSL_ERROR_WANT_WRITE, &wants_write);
+
+	c->_read_wants_write = wants_write;
+	c->_may_read = false;
+	if (e == 0) {
+		c->_failed = true;
+		return -ECONNRESET;
+	}
+	return e;
+}
+
+ssize_t conn_tls_read(struct conn *c, void *p, size_t n)
+{
+	bool wants_write = false;
+	size_t got;
+
+	ERR_clear_error();
+
+	const int r = SSL_read_ex(c->_ssl, p, n, &got);
+
+	if (r == 1) {
+		c->_read_wants_write = false;
+		if (got < n && !SSL_has_pending(c->_ssl))
+			c->_may_read = false;
+		return (ssize_t)got;
+	}
+
+	const int e = outcome(c, r, SSL_ERROR_WANT_WRITE, &wants_write);
+
+	c->_read_wants_write = wants_write;
+	c->_may_read = false;
+	return e;
+}
+
+ssize_t conn_tls_write(struct conn *c, const void *p, size_t n)
+{
+	bool wants_read = false;
+	size_t put;
+
+	ERR_clear_error();
+
+	const int r = SSL_write_ex(c->_ssl, p, n, &put);
+
+	if (r == 1) {
+		c->_write_wants_read = false;
+		return (ssize_t)put;
+	}
+
+	const int e = outcome(c, r, SSL_ERROR_WANT_READ, &wants_read);
+
+	c->_write_wants_read = wants_read;
+	return e == 0 ? -EPIPE : e;
+}
+
+ssize_t conn_tls_sendfile(struct conn *c, int file, uint64_t offset, size_t n)
+{
+	bool wants_read = false;
+
+	ERR_clear_error();
+
+	const ossl_ssize_t put = SSL_sendfile(c->_ssl, file, (off_t)offset, n, 0);
+
+	if (put >= 0) {
+		c->_write_wants_read = false;
+		return put;
+	}
+
+	const int e = outcome(c, (int)put, SSL_ERROR_WANT_READ, &wants_read);
+
+	c->_write_wants_read = wants_read;
+	return e == 0 ? -EPIPE : e;
+}
+
+void conn_tls_shutdown(struct conn *c)
+{
+	if (c->_failed || c->_handshaking)
+		return;
+	/* One alert; if the socket has no room for it, the peer does without. */
+	ERR_clear_error();
+	if ((SSL_get_shutdown(c->_ssl) & SSL_SENT_SHUTDOWN) == 0)
+		(void)SSL_shutdown(c->_ssl);
+	ERR_clear_error();
+}
+
+const char *conn_tls_version(const struct conn *c)
+{
+	return c->_ssl != NULL ? SSL_get_version(c->_ssl) : NULL;
+}
+
+const char *conn_tls_cipher(const struct conn *c)
+{
+	return c->_ssl != NULL ? SSL_get_cipher_name(c->_ssl) : NULL;
+}
+
+const char *conn_tls_reason(void)
+{
+	return last_reason;
+}
