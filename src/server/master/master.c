@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/master/master_priv.h"
+
+/* What auth and storage get to end, after the last listener. */
+#define STOP_MS 5000
+
+/*
+ * Descriptors for each connection, in the process that needs most: storage holds
+ * the lock, the snapshot, the folders and a message in hand.
+ */
+#define FDS_PER_CONNECTION 8
+#define FDS_OTHER 1024
+
+/* 30 KiB, and after fork() every child still refers to it: leak checkers see it. */
+static struct master master;
+
+static unsigned count_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+
+	const int n = CPU_COUNT(&set);
+
+	return n < 1 ? 1 : n > MASTER_LISTENERS_MAX ? MASTER_LISTENERS_MAX : (unsigned)n;
+}
+
+static void raise_fd_limit(const struct config *config)
+{
+	const rlim_t wanted = (rlim_t)config->max_connections * FDS_PER_CONNECTION + FDS_OTHER;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+
+	const struct rlimit both = {.rlim_cur = wanted, .rlim_max = wanted};
+
+	/* Root may raise the hard limit too. */
+	if (limit.rlim_max < wanted && setrlimit(RLIMIT_NOFILE, &both) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
+		log_event(LOG_LEVEL_WARN, "few-descriptors", log_num("have", limit.rlim_cur),
+			  log_num("wanted", wanted),
+			  log_str("effect", "max_connections may not be reached"));
+}
+
+static int take_signals(struct err *err)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_sys(err, errno, "cannot block signals");
+
+	const int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	return fd < 0 ? err_sys(err, errno, "cannot make a signalfd") : fd;
+}
+
+/* ---- ending ---- */
+
+static void kill_role(const struct master *m, enum ipc_role role)
+{
+	for (const struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->role == role)
+			(void)kill(c->pid, SIGKILL);
+	}
+}
+
+static void begin_drain(struct master *m)
+{
+	m->state = MASTER_DRAINING;
+	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000;
+	log_event(LOG_LEVEL_INFO, "stopping", log_num("drain_seconds", m->config.drain_timeout));
+	master_notify("STOPPING=1");
+	for (struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->role == IPC_LISTENER)
+			master_drain_child(c);
+	}
+}
+
+static void begin_stop(struct master *m)
+{
+	m->state = MASTER_STOPPING;
+	m->deadline_ms = clock_mono_ms() + STOP_MS;
+	for (struct child *c = m->children; c != NULL; c = c->next)
+		master_drain_child(c);
+}
+
+static void on_deadline(struct master *m)
+{
+	m->deadline_ms = 0;
+	if (m->state == MASTER_DRAINING) {
+		log_event(LOG_LEVEL_WARN, "drain-timeout",
+			  log_num("listeners", master_count(m, IPC_LISTENER)));
+		kill_role(m, IPC_LISTENER);
+		return;
+	}
+	log_event(LOG_LEVEL_WARN, "stop-timeout");
+	kill_role(m, IPC_AUTH);
+	kill_role(m, IPC_STORAGE);
+}
+
+/* ---- the loop ---- */
+
+static void read_signals(struct master *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			break; /* master_reap() is called in any case */
+		case SIGHUP:
+			log_event(LOG_LEVEL_INFO, "reload");
+			master_reload(m);
+			break;
+		default:
+			if (m->state < MASTER_DRAINING)
+				begin_drain(m);
+			else
+				kill_role(m, IPC_LISTENER); /* asked a second time: at once */
+			break;
+		}
+	}
+}
+
+/* What follows from what has happened. */
+static void settle(struct master *m)
+{
+	if (m->state == MASTER_DRAINING && master_count(m, IPC_LISTENER) == 0)
+		begin_stop(m);
+	if (m->state >= MASTER_DRAINING || !master_all_ready(m))
+		return;
+	if (m->state == MASTER_STARTING) {
+		m->state = MASTER_RUNNING;
+		log_event(LOG_LEVEL_INFO, "ready",
+			  log_num("listeners", m->n_slots - SLOT_LISTENER));
+		master_notify("READY=1");
+	}
+	if (m->reloading) {
+		m->reloading = false;
+		log_event(LOG_LEVEL_INFO, "reloaded");
+	}
+	for (struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->slot < 0)
+			master_drain_child(c);
+	}
+}
+
+static int timeout_of(const struct master *m)
+{
+	const uint64_t now = clock_mono_ms();
+	int64_t in = master_due_in(m, now);
+
+	if (m->deadline_ms != 0) {
+		const int64_t left = m->deadline_ms > now ? (int64_t)(m->deadline_ms - now) : 0;
+
+		in = in < 0 || left < in ? left : in;
+	}
+	return in > 60000 ? 60000 : (int)in;
+}
+
+static size_t count_children(const struct master *m)
+{
+	size_t n = 0;
+
+	for (const struct child *c = m->children; c != NULL; c = c->next)
+		n++;
+	return n;
+}
+
+/* One wait and what came of it. False when there was no memory to wait with. */
+static bool turn(struct master *m)
+{
+	const size_t n = count_children(m);
+	struct pollfd *const fds = calloc(n + 1, sizeof(*fds));
+	size_t i = 1;
+
+	if (fds == NULL)
+		return false;
+	fds[0] = (struct pollfd){.fd = m->signals, .events = POLLIN};
+	for (const struct child *c = m->children; c != NULL; c = c->next)
+		fds[i++] = (struct pollfd){.fd = c->control, .events = POLLIN};
+	if (poll(fds, n + 1, timeout_of(m)) > 0) {
+		/* Children first: the list is as it was when fds was made. */
+		i = 1;
+		for (struct child *c = m->children; c != NULL; c = c->next, i++) {
+			if (fds[i].revents != 0 && c->control >= 0)
+				master_read_control(m, c);
+		}
+		if (fds[0].revents != 0)
+			read_signals(m);
+	}
+	free(fds);
+	master_reap(m);
+	if (m->deadline_ms != 0 && clock_mono_ms() >= m->deadline_ms)
+		on_deadline(m);
+	master_start_due(m);
+	settle(m);
+	return true;
+}
+
+static int start(struct master *m, struct err *err)
+{
+	const struct sockets none = {.n = 0};
+	int r;
+
+	r = master_check(&m->config, err);
+	if (r < 0)
+		return r;
+	raise_fd_limit(&m->config);
+	r = sockets_bind(&m->config, &none, m->n_slots - SLOT_LISTENER, &m->sockets, err);
+	if (r < 0)
+		return r;
+	r = pid_file_write(m->config.pid_file, err);
+	if (r < 0)
+		goto close_sockets;
+	m->signals = take_signals(err);
+	if (m->signals < 0) {
+		r = m->signals;
+		goto close_sockets;
+	}
+	return 0;
+
+close_sockets:
+	sockets_replace(&m->sockets, &none);
+	return r;
+}
+
+int master_run(const char *path, const struct config *config)
+{
+	struct master *const m = &master;
+	const struct sockets none = {.n = 0};
+	struct err err;
+
+	m->path = path;
+	m->config = *config;
+	m->next_id = 1;
+	if (m->config.listeners == 0)
+		m->config.listeners = count_cores();
+	m->n_slots = SLOT_LISTENER + m->config.listeners;
+	log_init(config->log_target, config->log_format, config->log_level, "master");
+	for (unsigned i = 0; config_warning(config, i) != NULL; i++)
+		log_event(LOG_LEVEL_WARN, "config", log_str("notice", config_warning(config, i)));
+	if (geteuid() != 0)
+		log_event(LOG_LEVEL_INFO, "not-root",
+			  log_str("effect", "server_user and mail_user are ignored"));
+	if (start(m, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "start-failed", log_str("error", err.text));
+		return 1;
+	}
+	master_start_due(m);
+	while (m->state != MASTER_STOPPING || m->children != NULL) {
+		if (!turn(m))
+			(void)usleep(100000);
+	}
+	sockets_replace(&m->sockets, &none);
+	if (m->config.pid_file[0] != '\0')
+		(void)unlink(m->config.pid_file);
+	(void)close(m->signals);
+	log_event(LOG_LEVEL_INFO, "stopped");
+	return 0;
+}

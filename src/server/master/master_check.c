@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auth/passwd_file.h"
+#include "base/log.h"
+#include "net/tls_server.h"
+#include "server/master/master_priv.h"
+#include "server/privileges.h"
+
+static int check_tls(const struct config *config, struct err *err)
+{
+	const struct tls_server_options options = {
+		.certificate = config->tls_certificate,
+		.key = config->tls_key,
+		.min_version = config->tls_min_version,
+		.ciphers = config->tls_ciphers,
+	};
+	SSL_CTX *ctx;
+	int r;
+
+	if (config->tls_certificate[0] == '\0')
+		return 0;
+	r = tls_server_new(&options, &ctx, err);
+	if (r == 0)
+		SSL_CTX_free(ctx);
+	return r;
+}
+
+static int check_accounts(const struct config *config, struct err *err)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (config->server_user[0] == '\0')
+		return err_set(err, EINVAL, "server_user may not be empty when started by root");
+
+	const int r = privileges_check(config->server_user, err);
+
+	if (r < 0 || config->mail_user[0] == '\0')
+		return r;
+	return privileges_check(config->mail_user, err);
+}
+
+static void on_notice(void *arg, const char *text)
+{
+	(void)arg;
+	log_event(LOG_LEVEL_WARN, "users-file", log_str("notice", text));
+}
+
+static int check_users(const struct config *config, struct err *err)
+{
+	struct passwd_file *const f = passwd_file_new(config->users_file, on_notice, NULL);
+	int r;
+
+	if (f == NULL)
+		return err_sys(err, ENOMEM, "cannot read '%s'", config->users_file);
+	r = passwd_file_refresh(f, err);
+	passwd_file_free(f);
+	return r;
+}
+
+/* In the order in which the processes do it, and with the same rights. */
+static int check(const struct config *config, struct err *err)
+{
+	int r = check_accounts(config, err);
+
+	if (r == 0)
+		r = check_tls(config, err);
+	if (r == 0)
+		r = privileges_drop(config->server_user, false, err);
+	if (r == 0)
+		r = check_users(config, err);
+	return r;
+}
+
+/* The child's result: what check() returned and said. */
+struct result {
+	int r;
+	struct err err;
+};
+
+__attribute__((noreturn)) static void be_checker(const struct config *config, int pipe)
+{
+	struct result result = {.err.text = ""};
+
+	result.r = check(config, &result.err);
+	if (write(pipe, &result, sizeof(result)) != (ssize_t)sizeof(result))
+		_exit(1);
+	_exit(0);
+}
+
+int master_check(const struct config *config, struct err *err)
+{
+	struct result result;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "cannot check the configuration");
+
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		be_checker(config, ends[1]);
+	(void)close(ends[1]);
+	if (pid < 0) {
+		(void)close(ends[0]);
+		return err_sys(err, errno, "cannot check the configuration");
+	}
+
+	/* Less than PIPE_BUF: it comes in one piece or not at all. */
+	const ssize_t n = read(ends[0], &result, sizeof(result));
+
+	(void)close(ends[0]);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(result))
+		return err_set(err, EIO, "the configuration's check died");
+	if (err != NULL && result.r < 0)
+		*err = result.err;
+	return result.r;
+}

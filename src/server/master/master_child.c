@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Children: started, heard, collected, and started again.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/fdpass.h"
+#include "server/authd/authd.h"
+#include "server/listener/listener.h"
+#include "server/master/master_priv.h"
+#include "server/stored/stored.h"
+
+/* A child that lived this long had a good start: the next one begins at once. */
+#define GOOD_LIFE_MS 10000
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 5000
+
+const char *master_role_name(enum ipc_role role)
+{
+	static const char *const names[IPC_ROLES] = {
+		[IPC_MASTER] = "master",
+		[IPC_LISTENER] = "listener",
+		[IPC_AUTH] = "auth",
+		[IPC_STORAGE] = "storage",
+	};
+
+	return names[role];
+}
+
+static const struct process_ops *ops_of(unsigned slot)
+{
+	switch (slot) {
+	case SLOT_STORAGE:
+		return &stored_ops;
+	case SLOT_AUTH:
+		return &authd_ops;
+	default:
+		return &listener_ops;
+	}
+}
+
+/* In the new process: becomes the child, and never returns. */
+__attribute__((noreturn)) static void be_child(const struct master *m, unsigned slot, uint32_t id,
+					       int control)
+{
+	int sockets[CONFIG_LISTEN_MAX];
+	struct process_start start = {
+		.ops = ops_of(slot),
+		.id = id,
+		.config = &m->config,
+		.control = control,
+	};
+
+	if (slot >= SLOT_LISTENER) {
+		sockets_of_listener(&m->sockets, slot - SLOT_LISTENER, sockets);
+		start.sockets = sockets;
+	}
+	exit(process_main(&start));
+}
+
+static struct child *fork_child(struct master *m, unsigned slot)
+{
+	struct child *const c = calloc(1, sizeof(*c));
+	int pair[2];
+
+	if (c == NULL)
+		return NULL;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		goto free_child;
+	c->role = ops_of(slot)->role;
+	c->id = m->next_id++;
+	c->slot = (int)slot;
+	c->started_ms = clock_mono_ms();
+	c->pid = fork();
+	if (c->pid == 0)
+		be_child(m, slot, c->id, pair[1]);
+	(void)close(pair[1]);
+	if (c->pid < 0) {
+		(void)close(pair[0]);
+		goto free_child;
+	}
+	c->control = pair[0];
+	(void)fcntl(c->control, F_SETFL, O_NONBLOCK);
+	c->next = m->children;
+	m->children = c;
+	log_event(LOG_LEVEL_DEBUG, "child-started", log_str("role", master_role_name(c->role)),
+		  log_num("id", c->id), log_num("pid", (uint64_t)c->pid));
+	return c;
+
+free_child:
+	free(c);
+	return NULL;
+}
+
+/* None the first time, then longer and longer. */
+static uint64_t pause_of(unsigned failures)
+{
+	uint64_t ms = PAUSE_MIN_MS;
+
+	if (failures < 2)
+		return 0;
+	for (unsigned i = 2; i < failures && ms < PAUSE_MAX_MS; i++)
+		ms *= 2;
+	return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
+}
+
+static void start_slot(struct master *m, unsigned i)
+{
+	struct slot *const s = &m->slots[i];
+
+	s->child = fork_child(m, i);
+	if (s->child == NULL) {
+		log_event(LOG_LEVEL_ERROR, "fork-failed", log_str("error", strerror(errno)));
+		s->failures++;
+		s->start_at_ms = clock_mono_ms() + PAUSE_MAX_MS;
+		return;
+	}
+	master_link_all(m, s->child);
+}
+
+void master_start_due(struct master *m)
+{
+	const uint64_t now = clock_mono_ms();
+
+	if (m->state >= MASTER_DRAINING)
+		return;
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		if (m->slots[i].child == NULL && m->slots[i].start_at_ms <= now)
+			start_slot(m, i);
+	}
+}
+
+int64_t master_due_in(const struct master *m, uint64_t now)
+{
+	int64_t least = -1;
+
+	if (m->state >= MASTER_DRAINING)
+		return -1;
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		const struct slot *const s = &m->slots[i];
+		const int64_t in = s->start_at_ms > now ? (int64_t)(s->start_at_ms - now) : 0;
+
+		if (s->child == NULL && (least < 0 || in < least))
+			least = in;
+	}
+	return least;
+}
+
+bool master_all_ready(const struct master *m)
+{
+	for (unsigned i = 0; i < m->n_slots; i++) {
+		if (m->slots[i].child == NULL || !m->slots[i].child->ready)
+			return false;
+	}
+	return true;
+}
+
+unsigned master_count(const struct master *m, enum ipc_role role)
+{
+	unsigned n = 0;
+
+	for (const struct child *c = m->children; c != NULL; c = c->next)
+		n += c->role == role;
+	return n;
+}
+
+void master_tell(struct child *c, const union ipc_msg *msg, int fd)
+{
+	if (c->control < 0)
+		return;
+	assert(ipc_check(msg, ipc_length(msg), fd >= 0, IPC_MASTER, c->role));
+
+	const int r = fdpass_send(c->control, msg, ipc_length(msg), fd);
+
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		return; /* one that has died is collected soon */
+	log_event(LOG_LEVEL_ERROR, "child-stuck", log_str("role", master_role_name(c->role)),
+		  log_num("id", c->id), log_str("error", strerror(-r)));
+	(void)kill(c->pid, SIGKILL);
+}
+
+void master_drain_child(struct child *c)
+{
+	static union ipc_msg drain;
+
+	if (c->draining)
+		return;
+	c->draining = true;
+	ipc_start(&drain, IPC_DRAIN, 0);
+	master_tell(c, &drain, -1);
+}
+
+void master_read_control(struct master *m, struct child *c)
+{
+	static union ipc_msg msg;
+	int fd;
+	const ssize_t n = fdpass_recv(c->control, &msg, sizeof(msg), &fd);
+
+	(void)m;
+	if (n == -EAGAIN)
+		return;
+	if (n > 0 && ipc_check(&msg, (size_t)n, fd >= 0, c->role, IPC_MASTER)) {
+		c->ready = true; /* a child has nothing else to say */
+		log_event(LOG_LEVEL_DEBUG, "child-ready",
+			  log_str("role", master_role_name(c->role)), log_num("id", c->id));
+		return;
+	}
+	if (n > 0) {
+		log_event(LOG_LEVEL_ERROR, "ipc-refused",
+			  log_str("peer", master_role_name(c->role)), log_num("peer_id", c->id));
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	/* Without this channel it is no child of ours; most often it is ending anyway. */
+	(void)close(c->control);
+	c->control = -1;
+	if (n != 0)
+		(void)kill(c->pid, SIGKILL);
+}
+
+/* ---- the end of one ---- */
+
+static void log_end(const struct child *c, int status)
+{
+	const bool by_signal = WIFSIGNALED(status);
+	const bool expected = c->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	const char *const name = by_signal ? sigdescr_np(WTERMSIG(status)) : NULL;
+
+	log_event(expected ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		  expected ? "child-ended" : "child-died",
+		  log_str("role", master_role_name(c->role)), log_num("id", c->id),
+		  log_num("pid", (uint64_t)c->pid),
+		  log_num(by_signal ? "signal" : "status",
+			  (uint64_t)(by_signal ? WTERMSIG(status) : WEXITSTATUS(status))),
+		  log_str(name != NULL ? "cause" : NULL, name));
+}
+
+static void plan_restart(struct slot *s, const struct child *c, uint64_t now)
+{
+	s->child = NULL;
+	s->failures = now - c->started_ms >= GOOD_LIFE_MS ? 1 : s->failures + 1;
+	s->start_at_ms = now + pause_of(s->failures);
+}
+
+static void collect(struct master *m, pid_t pid, int status)
+{
+	struct child **at = &m->children;
+
+	while (*at != NULL && (*at)->pid != pid)
+		at = &(*at)->next;
+
+	struct child *const c = *at;
+
+	if (c == NULL)
+		return;
+	*at = c->next;
+	log_end(c, status);
+	if (c->control >= 0)
+		(void)close(c->control);
+	if (c->slot >= 0)
+		plan_restart(&m->slots[c->slot], c, clock_mono_ms());
+	free(c);
+}
+
+void master_reap(struct master *m)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		collect(m, pid, status);
+}

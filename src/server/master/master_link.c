@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/master/master_priv.h"
+
+static union ipc_msg message;
+
+static void tell_link(struct child *to, const struct child *peer, int fd)
+{
+	ipc_start(&message, IPC_LINK, 0);
+	message.link.peer_role = (uint32_t)peer->role;
+	message.link.peer_id = peer->id;
+	master_tell(to, &message, fd);
+}
+
+/* Lower hears of the link first. */
+static int rank(enum ipc_role role)
+{
+	return role == IPC_STORAGE ? 0 : role == IPC_AUTH ? 1 : 2;
+}
+
+/*
+ * Storage first, the listener last: storage then knows a listener before auth can
+ * grant it anything, and auth before the listener can ask.
+ */
+static void link_two(struct child *a, struct child *b)
+{
+	int pair[2];
+
+	if (rank(a->role) > rank(b->role)) {
+		struct child *const other = a;
+
+		a = b;
+		b = other;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
+		log_event(LOG_LEVEL_ERROR, "link-failed", log_str("error", strerror(errno)));
+		return;
+	}
+	tell_link(a, b, pair[0]);
+	tell_link(b, a, pair[1]);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+}
+
+/*
+ * Again storage is to know a listener before auth can grant it anything: so a new
+ * storage is connected with auth last, anybody else with storage first.
+ */
+void master_link_all(struct master *m, struct child *c)
+{
+	static const enum ipc_role for_storage[] = {IPC_LISTENER, IPC_AUTH};
+	static const enum ipc_role for_others[] = {IPC_STORAGE, IPC_AUTH, IPC_LISTENER};
+	const bool is_storage = c->role == IPC_STORAGE;
+	const enum ipc_role *const order = is_storage ? for_storage : for_others;
+	const size_t n = is_storage ? 2 : 3;
+
+	for (size_t i = 0; i < n; i++) {
+		for (struct child *other = m->children; other != NULL; other = other->next) {
+			if (other != c && other->role == order[i] && other->role != c->role &&
+			    other->control >= 0 && c->control >= 0)
+				link_two(c, other);
+		}
+	}
+}

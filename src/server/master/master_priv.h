@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master_priv.h - the master inside. One thread, no event loop library: poll(2)
+ * over a signalfd and the children's control channels.
+ *
+ * A slot is a place that must be filled: storage, auth, and each listener. A
+ * child fills a slot, or has been replaced there and only finishes its sessions.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "server/config.h"
+#include "server/process.h"
+
+#define MASTER_LISTENERS_MAX 256
+
+enum { SLOT_STORAGE, SLOT_AUTH, SLOT_LISTENER, SLOTS_MAX = SLOT_LISTENER + MASTER_LISTENERS_MAX };
+
+struct child {
+	struct child *next;
+	enum ipc_role role;
+	uint32_t id; /* its peer_id, never used again */
+	pid_t pid;
+	int control; /* Owned; -1 when it was closed */
+	int slot;    /* -1: replaced */
+	bool ready;
+	bool draining;
+	uint64_t started_ms;
+};
+
+struct slot {
+	struct child *child;  /* Borrowed from the list; NULL: to be started */
+	unsigned failures;    /* in a row */
+	uint64_t start_at_ms; /* when child is NULL */
+};
+
+/* The sockets of one address: one for each listener, or the same for all (UNIX). */
+struct bound {
+	struct config_listen listen;
+	unsigned n; /* 1 for a UNIX socket */
+	int fds[MASTER_LISTENERS_MAX];
+};
+
+struct sockets {
+	struct bound *bound[CONFIG_LISTEN_MAX]; /* in the order of config->listen. Owned */
+	uint32_t n;
+};
+
+enum master_state {
+	MASTER_STARTING, /* not every slot has been ready yet */
+	MASTER_RUNNING,
+	MASTER_DRAINING, /* listeners finish their sessions; nothing is restarted */
+	MASTER_STOPPING, /* no listener is left: auth and storage end */
+};
+
+struct master {
+	const char *path; /* of the configuration. Borrowed */
+	struct config config;
+	struct sockets sockets;
+	struct child *children; /* Owned */
+	struct slot slots[SLOTS_MAX];
+	unsigned n_slots;
+	uint32_t next_id;
+	int signals; /* signalfd. Owned */
+	enum master_state state;
+	uint64_t deadline_ms; /* of draining or stopping; 0: none */
+	bool reloading;       /* new listeners start, old ones wait for them to be ready */
+};
+
+/* ---- master_child.c ---- */
+
+/* Starts what should run and doesn't, if its time has come. */
+void master_start_due(struct master *m);
+
+/* Collects children that have ended. */
+void master_reap(struct master *m);
+
+/* Reads a control channel: READY, or its end. */
+void master_read_control(struct master *m, struct child *c);
+
+/* Says it once. */
+void master_drain_child(struct child *c);
+
+/* Milliseconds until master_start_due() has something to do, or -1. */
+int64_t master_due_in(const struct master *m, uint64_t now_ms);
+
+bool master_all_ready(const struct master *m);
+unsigned master_count(const struct master *m, enum ipc_role role);
+const char *master_role_name(enum ipc_role role);
+
+/* A control message; a child that doesn't take it hangs, and is killed. */
+void master_tell(struct child *c, const union ipc_msg *msg, int fd);
+
+/* ---- master_link.c ---- */
+
+/* Connects a new child with every other that it works with. */
+void master_link_all(struct master *m, struct child *c);
+
+/* ---- master_sockets.c ---- */
+
+/*
+ * Binds what config names. What keep has of it already is taken over: *ret_sockets
+ * then shares those with keep, until sockets_replace() or sockets_drop_new(). 0 or
+ * negative errno, with nothing changed.
+ */
+int sockets_bind(const struct config *config, const struct sockets *keep, unsigned listeners,
+		 struct sockets *ret_sockets, struct err *err);
+
+/* old becomes fresh; what fresh doesn't have is closed, and UNIX sockets' names removed. */
+void sockets_replace(struct sockets *old, const struct sockets *fresh);
+
+/* Closes what fresh has and keep has not. */
+void sockets_drop_new(const struct sockets *fresh, const struct sockets *keep);
+
+/* The sockets of listener number i, in the order of config->listen. */
+void sockets_of_listener(const struct sockets *s, unsigned i, int *ret_fds);
+
+/* ---- master_check.c ---- */
+
+/*
+ * Certificate, key, users and accounts, as the processes will find them. In a
+ * process of its own: keys and hashes never come into the master's memory.
+ * warnings go to the log.
+ */
+int master_check(const struct config *config, struct err *err);
+
+/* ---- master_reload.c ---- */
+
+/* SIGHUP. */
+void master_reload(struct master *m);
+
+/* ---- master_notify.c ---- */
+
+/* To systemd (sd_notify(3)), when it started us. */
+void master_notify(const char *state);
+
+int pid_file_write(const char *path, struct err *err);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SIGHUP: auth and storage take the new configuration as they are; listeners are
+ * replaced, so that sessions keep the certificate and the limits that they began
+ * with. Old and new listen on the same sockets until the new ones are ready:
+ *
+ *	new sockets bound -> IPC_CONFIG -> new listeners started
+ *	                  -> all ready: IPC_DRAIN to the old ones, old sockets closed
+ *
+ * No connection is refused meanwhile: a socket that stays is never closed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/master/master_priv.h"
+
+/* What is fixed when processes and sockets are made. */
+#define FIXED(m)                                                                   \
+	{                                                                          \
+#m, offsetof(struct config, m), sizeof(((struct config *)NULL)->m) \
+	}
+static const struct fixed {
+	const char *name;
+	size_t at;
+	size_t size;
+} fixed[] = {
+	FIXED(server_user),     FIXED(mail_user),    FIXED(store_driver),
+	FIXED(storage_threads), FIXED(auth_threads), FIXED(pid_file),
+};
+#undef FIXED
+
+static void keep_fixed(struct config *fresh, const struct config *old)
+{
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		char *const to = (char *)fresh + fixed[i].at;
+		const char *const from = (const char *)old + fixed[i].at;
+
+		if (memcmp(to, from, fixed[i].size) == 0)
+			continue;
+		memcpy(to, from, fixed[i].size);
+		log_event(LOG_LEVEL_WARN, "reload-needs-restart", log_str("option", fixed[i].name));
+	}
+}
+
+static int make_memfd(const struct config *config)
+{
+	const int fd = memfd_create("restante-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, config, sizeof(*config)) != (ssize_t)sizeof(*config) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		const int r = errno != 0 ? -errno : -EIO;
+
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static void tell_config(struct master *m, int fd)
+{
+	static union ipc_msg msg;
+
+	ipc_start(&msg, IPC_CONFIG, 0);
+	for (struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->role != IPC_LISTENER)
+			master_tell(c, &msg, fd);
+	}
+}
+
+/* From here on they are replaced; they go on until master.c finds the new ones ready. */
+static void retire_listeners(struct master *m)
+{
+	for (unsigned i = SLOT_LISTENER; i < m->n_slots; i++) {
+		struct slot *const s = &m->slots[i];
+
+		if (s->child != NULL)
+			s->child->slot = -1;
+		*s = (struct slot){.child = NULL};
+	}
+}
+
+static int reload(struct master *m, struct err *err)
+{
+	static struct config fresh;
+	struct sockets sockets;
+	int r = config_load(m->path, &fresh, err);
+
+	if (r < 0)
+		return r;
+	keep_fixed(&fresh, &m->config);
+	fresh.listeners = m->config.listeners;
+	r = master_check(&fresh, err);
+	if (r < 0)
+		return r;
+	r = sockets_bind(&fresh, &m->sockets, m->n_slots - SLOT_LISTENER, &sockets, err);
+	if (r < 0)
+		return r;
+
+	const int fd = make_memfd(&fresh);
+
+	if (fd < 0) {
+		sockets_drop_new(&sockets, &m->sockets);
+		return err_sys(err, -fd, "cannot pass on the configuration");
+	}
+	m->config = fresh;
+	sockets_replace(&m->sockets, &sockets);
+	tell_config(m, fd);
+	(void)close(fd);
+	retire_listeners(m);
+	return 0;
+}
+
+void master_reload(struct master *m)
+{
+	struct err err;
+
+	if (m->state >= MASTER_DRAINING)
+		return;
+	if (reload(m, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", err.text),
+			  log_str("effect", "the old configuration stays"));
+		return;
+	}
+	log_init(m->config.log_target, m->config.log_format, m->config.log_level, "master");
+	for (unsigned i = 0; config_warning(&m->config, i) != NULL; i++)
+		log_event(LOG_LEVEL_WARN, "config",
+			  log_str("notice", config_warning(&m->config, i)));
+	m->reloading = true;
+	master_start_due(m);
+}
