@@ -105,6 +105,7 @@ static bool put_value(struct out *o, const struct log_field *f)
 			return out_char(o, '"') && put_hex(o, f->num, 16) && out_char(o, '"');
 		return put_hex(o, f->num, 16);
 	case LOG_VALUE_STR:
+	case LOG_VALUE_END:
 		break;
 	}
 
@@ -168,8 +169,10 @@ void log_event_(enum log_level level, const char *event, const struct log_field 
 
 	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
 		put_field(&o, &head[i]);
-	for (const struct log_field *f = fields; f->key != NULL; f++)
-		put_field(&o, f);
+	for (const struct log_field *f = fields; f->type != LOG_VALUE_END; f++) {
+		if (f->key != NULL)
+			put_field(&o, f);
+	}
 	o.cap = sizeof(line);
 	if (state.format == LOG_FORMAT_JSON)
 		(void)out_char(&o, '}');

@@ -29,7 +29,7 @@ bool log_enabled(enum log_level level);
 /* One key with its value. Built by the functions below; lives as long as its value. */
 struct log_field {
 	const char *key; /* NULL leaves the field out */
-	enum { LOG_VALUE_STR, LOG_VALUE_NUM, LOG_VALUE_HEX } type;
+	enum { LOG_VALUE_STR, LOG_VALUE_NUM, LOG_VALUE_HEX, LOG_VALUE_END } type;
 	const char *str;
 	uint64_t num;
 };
@@ -58,4 +58,4 @@ void log_event_(enum log_level level, const char *event, const struct log_field 
 
 #define log_event(level, event, ...) \
 	log_event_((level), (event), \
-		   (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
+		   (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.type = LOG_VALUE_END}})

@@ -86,6 +86,12 @@ static void say_nothing_more(void)
 	log_event(LOG_LEVEL_ERROR, "stopped");
 }
 
+static void say_with_gaps(void)
+{
+	log_event(LOG_LEVEL_INFO, "x", log_str(NULL, "a"), log_str("b", "1"), log_num(NULL, 2),
+		  log_str("c", "3"));
+}
+
 static void say_debug(void)
 {
 	log_event(LOG_LEVEL_DEBUG, "debug");
@@ -118,6 +124,9 @@ static void key_value(void **state)
 	caught(line, say_nothing_more);
 	assert_string_equal(after_time(line, "time=", " "),
 			    "level=error process=listener-1 event=stopped");
+	caught(line, say_with_gaps);
+	assert_string_equal(after_time(line, "time=", " "),
+			    "level=info process=listener-1 event=x b=1 c=3");
 }
 
 static void json(void **state)
