@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/scheme.h"
-#include "auth/user_name.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/secret.h"
+#include "auth/scheme.h"
+#include "auth/user_name.h"
 
 /* Lines that are reported one by one. Somebody may have named the wrong file. */
 #define NOTICES_MAX 20

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/passwd_file.h"
-
 #include <errno.h>
 
-#include "auth/user_name.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "auth/passwd_file.h"
+#include "auth/user_name.h"
 
 enum { NAME, SECRET, UID, GID, GECOS, HOME, SHELL, EXTRA, FIELDS };
 

@@ -4,8 +4,8 @@
 #include <argon2.h>
 #include <errno.h>
 
-#include "auth/scheme_priv.h"
 #include "base/secret.h"
+#include "auth/scheme_priv.h"
 
 static int plain_check(const struct scheme_row *row, struct span text, struct err *err)
 {

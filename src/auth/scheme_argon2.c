@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Argon2 (RFC 9106) by libargon2: "$argon2id$v=19$m=65536,t=3,p=1$salt$hash". */
-#include "auth/scheme_priv.h"
-
 #include <argon2.h>
 #include <errno.h>
 
 #include "base/num.h"
 #include "base/rand.h"
+#include "auth/scheme_priv.h"
 
 /*
  * What one verification may cost at most. Only the operator writes the file, but

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What crypt(3) of libxcrypt knows: yescrypt, bcrypt, SHA-crypt, MD5-crypt and older ones. */
-#include "auth/scheme_priv.h"
-
 #include <crypt.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/num.h"
 #include "base/secret.h"
+#include "auth/scheme_priv.h"
 
 /* What one verification may cost at most: some seconds of one core, 1 GiB. */
 #define ROUNDS_MAX 10000000U

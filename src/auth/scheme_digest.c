@@ -4,8 +4,6 @@
  * have one: too fast to protect a stolen file, and what old files are full of.
  * And PBKDF2 in Dovecot's form: "$1$salt$rounds$hex of HMAC-SHA-1".
  */
-#include "auth/scheme_priv.h"
-
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include "base/num.h"
 #include "base/rand.h"
 #include "base/secret.h"
+#include "auth/scheme_priv.h"
 
 enum { MADE_SALT = 8, PBKDF2_OCTETS = 20 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/scheme_priv.h"
-
 #include <openssl/evp.h>
+
+#include "auth/scheme_priv.h"
 
 static int hex_digit(char c)
 {

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/scheme.h"
 #include "base/out.h"
 #include "base/span.h"
+#include "auth/scheme.h"
 
 enum scheme_encoding { SCHEME_AS_IS, SCHEME_B64, SCHEME_HEX };
 

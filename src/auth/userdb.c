@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/out.h"
+#include "base/secret.h"
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
 #include "auth/userdb_priv.h"
-#include "base/out.h"
-#include "base/secret.h"
 
 #define SOURCES_MAX 8
 

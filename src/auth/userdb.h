@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "auth/scheme.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "auth/scheme.h"
 
 /* A user, with everything that a login or a delivery wants to know. Wipe it after use. */
 struct user_record {

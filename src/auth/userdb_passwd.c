@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/secret.h"
 #include "auth/passwd_file.h"
 #include "auth/userdb_priv.h"
-#include "base/secret.h"
 
 struct source {
 	struct passwd_file *file; /* Owned */
