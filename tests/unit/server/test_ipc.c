@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every message, every member: what an honest sender writes passes, and each way
+ * of writing it wrong doesn't. The members are listed here a second time, so that
+ * one that the program forgets to check shows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "server/ipc.h"
+
+enum kind { ANY, STR, ZERO, MAX, MIN1, RANGE1, FILE_AT, STATUSES, OCTETS };
+
+struct member {
+	enum kind kind;
+	size_t at;
+	size_t size;
+	uint32_t max;
+};
+
+#define M(s, m, k, max)                                                        \
+	{                                                                      \
+		k, offsetof(struct s, m), sizeof(((struct s *)NULL)->m), (max) \
+	}
+#define HEAD(s) M(s, head.type, ANY, 0), M(s, head.zero, ZERO, 0), M(s, head.session, ANY, 0)
+#define END                  \
+	{                    \
+		ANY, 0, 0, 0 \
+	}
+#define STATUS (IPC_STATUSES - 1)
+#define ORIGIN(s) M(s, origin.flags, MAX, 3), M(s, origin.remote, STR, 0)
+
+static const struct member plain[] = {HEAD(ipc_plain), END};
+static const struct member link_[] = {HEAD(ipc_link), M(ipc_link, peer_role, MAX, IPC_ROLES - 1),
+				      M(ipc_link, peer_id, ANY, 0), END};
+static const struct member pass[] = {HEAD(ipc_auth_pass),
+				     ORIGIN(ipc_auth_pass),
+				     M(ipc_auth_pass, user, STR, 0),
+				     M(ipc_auth_pass, password, STR, 0),
+				     M(ipc_auth_pass, zero, ZERO, 0),
+				     END};
+static const struct member apop[] = {HEAD(ipc_auth_apop),
+				     ORIGIN(ipc_auth_apop),
+				     M(ipc_auth_apop, user, STR, 0),
+				     M(ipc_auth_apop, timestamp, STR, 0),
+				     M(ipc_auth_apop, digest, STR, 0),
+				     M(ipc_auth_apop, zero, ZERO, 0),
+				     END};
+#define SASL_TAIL \
+	M(ipc_sasl, has_initial, MAX, 1), M(ipc_sasl, n, ANY, 0), M(ipc_sasl, data, OCTETS, 0)
+static const struct member sasl_start[] = {HEAD(ipc_sasl), ORIGIN(ipc_sasl),
+					   M(ipc_sasl, mechanism, STR, 0), SASL_TAIL, END};
+static const struct member sasl_step[] = {HEAD(ipc_sasl), ORIGIN(ipc_sasl),
+					  M(ipc_sasl, mechanism, ZERO, 0), SASL_TAIL, END};
+static const struct member challenge[] = {HEAD(ipc_sasl), M(ipc_sasl, origin, ZERO, 0),
+					  M(ipc_sasl, mechanism, ZERO, 0), SASL_TAIL, END};
+static const struct member rcpt[] = {HEAD(ipc_rcpt), M(ipc_rcpt, transaction, MIN1, 0),
+				     M(ipc_rcpt, zero, ZERO, 0), M(ipc_rcpt, address, STR, 0), END};
+static const struct member begin[] = {HEAD(ipc_deliver), M(ipc_deliver, transaction, MIN1, 0),
+				      M(ipc_deliver, recipients, RANGE1, LIMIT_RECIPIENTS), END};
+static const struct member reset[] = {HEAD(ipc_deliver), M(ipc_deliver, transaction, MIN1, 0),
+				      M(ipc_deliver, recipients, ZERO, 0), END};
+static const struct member result[] = {HEAD(ipc_result), M(ipc_result, status, MAX, STATUS),
+				       M(ipc_result, zero, ZERO, 0), END};
+static const struct member failed[] = {HEAD(ipc_result), M(ipc_result, status, RANGE1, STATUS),
+				       M(ipc_result, zero, ZERO, 0), END};
+#define GRANT_MIDDLE                                                                      \
+	M(ipc_grant, uid, ANY, 0), M(ipc_grant, gid, ANY, 0), M(ipc_grant, user, STR, 0), \
+		M(ipc_grant, path, STR, 0)
+static const struct member grant_open[] = {
+	HEAD(ipc_grant), M(ipc_grant, listener, ANY, 0), M(ipc_grant, transaction, ZERO, 0),
+	GRANT_MIDDLE,    M(ipc_grant, address, ZERO, 0), END};
+static const struct member grant_deliver[] = {
+	HEAD(ipc_grant), M(ipc_grant, listener, ANY, 0), M(ipc_grant, transaction, MIN1, 0),
+	GRANT_MIDDLE,    M(ipc_grant, address, STR, 0),  END};
+static const struct member get[] = {HEAD(ipc_get), M(ipc_get, number, MIN1, 0),
+				    M(ipc_get, zero, ZERO, 0), END};
+static const struct member mark[] = {HEAD(ipc_mark), M(ipc_mark, first, MIN1, 0),
+				     M(ipc_mark, n, ANY, 0), M(ipc_mark, bits, OCTETS, 0), END};
+static const struct member commit[] = {HEAD(ipc_commit), M(ipc_commit, marked, ANY, 0),
+				       M(ipc_commit, zero, ZERO, 0), END};
+static const struct member deliver_commit[] = {HEAD(ipc_deliver_commit),
+					       M(ipc_deliver_commit, octets, FILE_AT, 0),
+					       M(ipc_deliver_commit, dot_lines, FILE_AT, 0),
+					       M(ipc_deliver_commit, prefix, MAX, 1),
+					       M(ipc_deliver_commit, zero, ZERO, 0),
+					       END};
+static const struct member opened[] = {HEAD(ipc_opened),
+				       M(ipc_opened, status, MAX, STATUS),
+				       M(ipc_opened, count, MAX, 0x7fffffff),
+				       M(ipc_opened, octets, ANY, 0),
+				       M(ipc_opened, user, STR, 0),
+				       END};
+static const struct member message[] = {HEAD(ipc_message),
+					M(ipc_message, status, MAX, STATUS),
+					M(ipc_message, number, MIN1, 0),
+					M(ipc_message, offset, FILE_AT, 0),
+					M(ipc_message, bytes, FILE_AT, 0),
+					M(ipc_message, octets, FILE_AT, 0),
+					M(ipc_message, flags, MAX, 0xff),
+					M(ipc_message, zero, ZERO, 0),
+					END};
+static const struct member committed[] = {HEAD(ipc_committed),
+					  M(ipc_committed, status, MAX, STATUS),
+					  M(ipc_committed, removed, ANY, 0), END};
+static const struct member delivered[] = {HEAD(ipc_delivered), M(ipc_delivered, n, ANY, 0),
+					  M(ipc_delivered, status, STATUSES, 0),
+					  M(ipc_delivered, zero, ANY, 0), END};
+
+enum fd { NEVER, ALWAYS, WHEN_OK };
+
+#define A(role) (1U << IPC_##role)
+#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE))
+
+static const struct row {
+	enum ipc_type type;
+	unsigned from;
+	unsigned to;
+	enum fd fd;
+	bool session;
+	size_t size;
+	const struct member *members;
+	size_t count_at; /* 0: no array */
+	size_t array_at;
+	size_t array_max;
+} rows[] = {
+	{IPC_LINK, A(MASTER), CHILDREN, ALWAYS, false, sizeof(struct ipc_link), link_, 0, 0, 0},
+	{IPC_CONFIG, A(MASTER), CHILDREN, ALWAYS, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_DRAIN, A(MASTER), CHILDREN, NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_READY, CHILDREN, A(MASTER), NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_AUTH_PASS, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_auth_pass), pass, 0, 0,
+	 0},
+	{IPC_AUTH_APOP, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_auth_apop), apop, 0, 0,
+	 0},
+	{IPC_AUTH_SASL_START, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_sasl),
+	 sasl_start, offsetof(struct ipc_sasl, n), offsetof(struct ipc_sasl, data),
+	 LIMIT_SASL_OCTETS},
+	{IPC_AUTH_SASL_STEP, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_sasl), sasl_step,
+	 offsetof(struct ipc_sasl, n), offsetof(struct ipc_sasl, data), LIMIT_SASL_OCTETS},
+	{IPC_AUTH_CANCEL, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_plain), plain, 0, 0,
+	 0},
+	{IPC_AUTH_RCPT, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_rcpt), rcpt, 0, 0, 0},
+	{IPC_AUTH_CHALLENGE, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_sasl), challenge,
+	 offsetof(struct ipc_sasl, n), offsetof(struct ipc_sasl, data), LIMIT_SASL_OCTETS},
+	{IPC_AUTH_FAILED, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_result), failed, 0,
+	 0, 0},
+	{IPC_AUTH_RCPT_REPLY, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_result), result,
+	 0, 0, 0},
+	{IPC_GRANT_OPEN, A(AUTH), A(STORAGE), NEVER, true, sizeof(struct ipc_grant), grant_open, 0,
+	 0, 0},
+	{IPC_GRANT_DELIVER, A(AUTH), A(STORAGE), NEVER, true, sizeof(struct ipc_grant),
+	 grant_deliver, 0, 0, 0},
+	{IPC_GET, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_get), get, 0, 0, 0},
+	{IPC_MARK, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_mark), mark,
+	 offsetof(struct ipc_mark, n), offsetof(struct ipc_mark, bits), IPC_MARK_BYTES},
+	{IPC_COMMIT, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_commit), commit, 0, 0,
+	 0},
+	{IPC_CLOSE, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_DELIVER_BEGIN, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_deliver), begin,
+	 0, 0, 0},
+	{IPC_DELIVER_COMMIT, A(LISTENER), A(STORAGE), NEVER, true,
+	 sizeof(struct ipc_deliver_commit), deliver_commit, 0, 0, 0},
+	{IPC_DELIVER_RESET, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_deliver), reset,
+	 0, 0, 0},
+	{IPC_OPENED, A(STORAGE), A(LISTENER), WHEN_OK, true, sizeof(struct ipc_opened), opened, 0,
+	 0, 0},
+	{IPC_MESSAGE, A(STORAGE), A(LISTENER), WHEN_OK, true, sizeof(struct ipc_message), message,
+	 0, 0, 0},
+	{IPC_COMMITTED, A(STORAGE), A(LISTENER), NEVER, true, sizeof(struct ipc_committed),
+	 committed, 0, 0, 0},
+	{IPC_DELIVER_READY, A(STORAGE), A(LISTENER), WHEN_OK, true, sizeof(struct ipc_result),
+	 result, 0, 0, 0},
+	{IPC_DELIVERED, A(STORAGE), A(LISTENER), NEVER, true, sizeof(struct ipc_delivered),
+	 delivered, offsetof(struct ipc_delivered, n), offsetof(struct ipc_delivered, status),
+	 LIMIT_RECIPIENTS},
+};
+
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static enum ipc_role first_role(unsigned mask)
+{
+	return (enum ipc_role)__builtin_ctz(mask);
+}
+
+static void put_u32(union ipc_msg *m, size_t at, uint32_t v)
+{
+	memcpy((char *)m + at, &v, sizeof(v));
+}
+
+static void put_u64(union ipc_msg *m, size_t at, uint64_t v)
+{
+	memcpy((char *)m + at, &v, sizeof(v));
+}
+
+/* What an honest sender makes: each member has its largest value, arrays are used as far as n. */
+static size_t make(const struct row *row, union ipc_msg *m, size_t n)
+{
+	memset(m, 0x7e, sizeof(*m));
+	ipc_start(m, row->type, row->session ? UINT64_MAX : 0);
+	for (const struct member *k = row->members + 3; k->size != 0; k++) {
+		if (k->kind == STR)
+			memset((char *)m + k->at, 'x', k->size - 1);
+		else if (k->kind == MAX || k->kind == RANGE1)
+			put_u32(m, k->at, k->max);
+		else if (k->kind == MIN1)
+			put_u32(m, k->at, 1);
+		else if (k->kind == FILE_AT)
+			put_u64(m, k->at, INT64_MAX / 2);
+		else if (k->kind == STATUSES)
+			memset((char *)m + k->at, STATUS, k->size);
+	}
+	if (row->count_at != 0)
+		put_u32(m, row->count_at, (uint32_t)n);
+	return ipc_length(m);
+}
+
+static bool check(const struct row *row, const union ipc_msg *m, size_t n)
+{
+	return ipc_check(m, n, row->fd == ALWAYS, first_role(row->from), first_role(row->to));
+}
+
+static void test_rows_are_all(void **state)
+{
+	bool seen[IPC_TYPES] = {false};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++)
+		seen[rows[i].type] = true;
+	for (uint32_t t = IPC_LINK; t < IPC_TYPES; t++) {
+		assert_true(seen[t]);
+		assert_string_not_equal(ipc_type_name(t), "?");
+	}
+	assert_string_equal(ipc_type_name(0), "?");
+	assert_string_equal(ipc_type_name(IPC_TYPES), "?");
+	assert_string_equal(ipc_type_name(UINT32_MAX), "?");
+	for (uint32_t s = 0; s < IPC_STATUSES; s++)
+		assert_string_not_equal(ipc_status_name(s), "?");
+	assert_string_equal(ipc_status_name(IPC_STATUSES), "?");
+}
+
+/* No octet of a struct belongs to no member: padding would carry memory to another process. */
+static void test_members_fill_the_structs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		size_t at = 0;
+
+		for (const struct member *k = rows[i].members; k->size != 0; k++) {
+			assert_int_equal(k->at, at);
+			at += k->size;
+		}
+		assert_int_equal(at, rows[i].size);
+	}
+}
+
+static void test_honest(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *const row = &rows[i];
+		const size_t full = make(row, &m, row->array_max);
+
+		assert_true(check(row, &m, full));
+		assert_int_equal(full,
+				 row->count_at != 0 ? row->array_at + row->array_max : row->size);
+		if (row->count_at != 0)
+			assert_true(check(row, &m, make(row, &m, 0)));
+	}
+}
+
+static void test_start_is_clean(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *const row = &rows[i];
+		const size_t end = row->count_at != 0 ? row->array_at : row->size;
+
+		memset(&m, 0xff, sizeof(m));
+		ipc_start(&m, row->type, 7);
+		assert_int_equal(m.head.type, row->type);
+		assert_int_equal(m.head.session, 7);
+		for (size_t k = sizeof(struct ipc_head); k < end; k++)
+			assert_int_equal(((const char *)&m)[k], 0);
+	}
+}
+
+static void test_lengths(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *const row = &rows[i];
+		const size_t used[] = {0, 1, row->array_max};
+
+		for (size_t k = 0; k < (row->count_at != 0 ? 3 : 1); k++) {
+			const size_t n = make(row, &m, used[k]);
+
+			for (size_t wrong = 0; wrong <= sizeof(m); wrong++)
+				assert_int_equal(check(row, &m, wrong), wrong == n);
+		}
+		if (row->count_at == 0)
+			continue;
+		/* A count that is larger than the array, whatever length goes with it. */
+		for (size_t extra = 1; extra < 9; extra++) {
+			(void)make(row, &m, row->array_max);
+			put_u32(&m, row->count_at, (uint32_t)(row->array_max + extra));
+			assert_false(check(row, &m, row->array_at + row->array_max + extra));
+			assert_false(check(row, &m, row->array_at + row->array_max));
+		}
+		put_u32(&m, row->count_at, UINT32_MAX);
+		assert_false(check(row, &m, row->array_at - 1));
+	}
+}
+
+static void test_roles(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *const row = &rows[i];
+		const size_t n = make(row, &m, 0);
+
+		for (unsigned from = 0; from < IPC_ROLES; from++) {
+			for (unsigned to = 0; to < IPC_ROLES; to++) {
+				const bool right = (row->from >> from & 1) && (row->to >> to & 1);
+
+				assert_int_equal(ipc_check(&m, n, row->fd == ALWAYS,
+							   (enum ipc_role)from, (enum ipc_role)to),
+						 right);
+			}
+		}
+	}
+}
+
+static void test_descriptors(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *const row = &rows[i];
+		const enum ipc_role from = first_role(row->from);
+		const enum ipc_role to = first_role(row->to);
+		const size_t n = make(row, &m, 0);
+
+		if (row->fd != WHEN_OK) {
+			assert_int_equal(ipc_check(&m, n, true, from, to), row->fd == ALWAYS);
+			assert_int_equal(ipc_check(&m, n, false, from, to), row->fd == NEVER);
+			continue;
+		}
+		for (uint32_t status = 0; status < IPC_STATUSES; status++) {
+			put_u32(&m, sizeof(struct ipc_head), status);
+			assert_int_equal(ipc_check(&m, n, true, from, to), status == IPC_OK);
+			assert_int_equal(ipc_check(&m, n, false, from, to), status != IPC_OK);
+		}
+	}
+}
+
+static void test_sessions(void **state)
+{
+	static union ipc_msg m;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const size_t n = make(&rows[i], &m, 0);
+
+		m.head.session = 0;
+		assert_int_equal(check(&rows[i], &m, n), !rows[i].session);
+		m.head.session = 1;
+		assert_int_equal(check(&rows[i], &m, n), rows[i].session);
+	}
+}
+
+static void test_types(void **state)
+{
+	static union ipc_msg m;
+	static const uint32_t unknown[] = {0, IPC_TYPES, IPC_TYPES + 1, UINT32_MAX, 0x80000001};
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const size_t n = make(&rows[i], &m, 0);
+
+		for (size_t k = 0; k < sizeof(unknown) / sizeof(unknown[0]); k++) {
+			m.head.type = unknown[k];
+			assert_false(check(&rows[i], &m, n));
+		}
+	}
+}
+
+static void wrong_member(const struct row *row, const struct member *k)
+{
+	static union ipc_msg m;
+	const size_t n = make(row, &m, row->array_max);
+	char *const p = (char *)&m + k->at;
+
+	switch (k->kind) {
+	case ANY:
+	case OCTETS:
+		return;
+	case STR:
+		p[k->size - 1] = 'x'; /* never ends */
+		assert_false(check(row, &m, n));
+		p[0] = '\0'; /* what is behind the end is nobody's business */
+		assert_true(check(row, &m, n));
+		return;
+	case ZERO:
+		for (size_t i = 0; i < k->size; i++) {
+			p[i] = 1;
+			assert_false(check(row, &m, n));
+			p[i] = 0;
+		}
+		return;
+	case MAX:
+		put_u32(&m, k->at, k->max + 1);
+		assert_false(check(row, &m, n));
+		put_u32(&m, k->at, UINT32_MAX);
+		assert_false(check(row, &m, n));
+		return;
+	case RANGE1:
+		put_u32(&m, k->at, k->max + 1);
+		assert_false(check(row, &m, n));
+		put_u32(&m, k->at, 0);
+		assert_false(check(row, &m, n));
+		return;
+	case MIN1:
+		put_u32(&m, k->at, 0);
+		assert_false(check(row, &m, n));
+		put_u32(&m, k->at, UINT32_MAX);
+		assert_true(check(row, &m, n));
+		return;
+	case FILE_AT:
+		put_u64(&m, k->at, (uint64_t)INT64_MAX / 2 + 1);
+		assert_false(check(row, &m, n));
+		put_u64(&m, k->at, UINT64_MAX);
+		assert_false(check(row, &m, n));
+		return;
+	case STATUSES:
+		for (size_t i = 0; i < k->size; i++) {
+			p[i] = (char)IPC_STATUSES;
+			assert_false(check(row, &m, n));
+			/* Past the count it isn't sent, and isn't looked at. */
+			put_u32(&m, row->count_at, (uint32_t)i);
+			assert_true(check(row, &m, row->array_at + i));
+			put_u32(&m, row->count_at, (uint32_t)row->array_max);
+			p[i] = 0;
+		}
+		return;
+	}
+}
+
+static void test_members(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		for (const struct member *k = rows[i].members; k->size != 0; k++)
+			wrong_member(&rows[i], k);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows_are_all),
+		cmocka_unit_test(test_members_fill_the_structs),
+		cmocka_unit_test(test_honest),
+		cmocka_unit_test(test_start_is_clean),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_roles),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_members),
+	};
+
+	return cmocka_run_group_tests_name("ipc", tests, NULL, NULL);
+}
