@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/comment.h"
 #include "base/num.h"
 #include "base/out.h"
 #include "restante-build.h"
@@ -514,7 +515,7 @@ out:
 	return text;
 }
 
-static bool parse(const char *text)
+static bool parse(char *text)
 {
 	cfg_opt_t opts[N_ROWS + 1];
 	bool ok;
@@ -535,6 +536,7 @@ static bool parse(const char *text)
 		return false;
 	}
 	cfg_set_error_function(cfg, on_confuse_error);
+	comment_blank(text);
 	ok = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
 	cfg_free(cfg);
 	if (!ok)

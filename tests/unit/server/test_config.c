@@ -241,6 +241,10 @@ static const struct {
 	{LISTEN "pid_file = \"p\"\n", "2: pid_file needs an absolute path, not \"p\""},
 	{LISTEN "mail_location = \"mail/%n\"\n",
 	 "2: mail_location must begin with \"/\" or \"%h\""},
+	/* Comments are lines like others. */
+	{"# x\n\n//y\n/* z\n */ " LISTEN "hostname = # x\n= x\n", "7: "},
+	{"pop3_listen = { # x\n\"*:110\", // y\n\"*:110\"}\n",
+	 "3: pop3_listen: \"*:110\" is given"},
 	{LISTEN "hostname = \n= x\n", "3: "},
 	{LISTEN "hostname\n", "3: "},
 	{LISTEN "hostname = {a, b}\n", "2: "},

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * comment.h - what people write beside the options in a configuration file.
+ */
+#pragma once
+
+/*
+ * Puts spaces in the place of comments, so that every other octet keeps its line
+ * and column: '#' and "//" to the line's end, and what stands between slash-star
+ * and star-slash, outside of "..." and '...'. A slash inside a word is a slash.
+ *
+ * libconfuse 3.3 reads comments itself, but counts their lines up to three times,
+ * takes "//word" for an option and doesn't know comments inside of a list: an
+ * operator would be sent to the wrong line.
+ */
+void comment_blank(char *text);
