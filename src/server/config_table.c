@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options: each is declared here, once. restanted.conf(5) and the annotated
+ * example are held against this table.
+ */
+#include "restante-build.h"
+#include "server/config_priv.h"
+
+static const struct choice plaintext_choices[] = {
+	{"never", CONFIG_PLAINTEXT_NEVER},
+	{"loopback", CONFIG_PLAINTEXT_LOOPBACK},
+	{"send-passwords-in-clear", CONFIG_PLAINTEXT_ALWAYS},
+	{NULL, 0},
+};
+static const struct choice delivered_to_choices[] = {
+	{"single", CONFIG_DELIVERED_TO_SINGLE},
+	{"each", CONFIG_DELIVERED_TO_EACH},
+	{"never", CONFIG_DELIVERED_TO_NEVER},
+	{NULL, 0},
+};
+/* A string all the same: the drivers are the store's business. */
+static const struct choice driver_choices[] = {{"maildir", 0}, {"mem", 0}, {NULL, 0}};
+static const struct choice tls_choices[] = {{"1.2", 12}, {"1.3", 13}, {NULL, 0}};
+static const struct choice target_choices[] = {
+	{"stderr", LOG_TARGET_STDERR}, {"syslog", LOG_TARGET_SYSLOG}, {NULL, 0}};
+static const struct choice format_choices[] = {
+	{"text", LOG_FORMAT_KV}, {"json", LOG_FORMAT_JSON}, {NULL, 0}};
+static const struct choice level_choices[] = {{"error", LOG_LEVEL_ERROR},
+					      {"warn", LOG_LEVEL_WARN},
+					      {"info", LOG_LEVEL_INFO},
+					      {"debug", LOG_LEVEL_DEBUG},
+					      {NULL, 0}};
+
+/* Enums go into struct config through a uint32_t. */
+_Static_assert(sizeof(enum config_plaintext) == sizeof(uint32_t), "enum size");
+
+#define AT(m) .at = offsetof(struct config, m)
+#define TEXT(m) .kind = STRING, AT(m), .max = sizeof(((struct config *)NULL)->m)
+#define NUM(m, lo, hi) .kind = NUMBER, AT(m), .min = (lo), .max = (hi)
+#define SECONDS(m, lo, hi) .kind = DURATION, AT(m), .min = (lo), .max = (hi)
+#define WORD(m, list) .kind = CHOICE, AT(m), .choices = (list)
+#define DAY 86400
+
+/* clang-format off */
+const struct config_row config_rows[] = {
+	/* Network */
+	{{"pop3_listen", "list", "{}", "addresses for POP3, with STLS when there is a certificate"},
+	 .kind = LISTEN, .protocol = CONFIG_POP3},
+	{{"pop3s_listen", "list", "{}", "addresses for POP3 in TLS from the first octet"},
+	 .kind = LISTEN, .protocol = CONFIG_POP3S},
+	{{"lmtp_listen", "list", "{}", "addresses where an MTA delivers by LMTP"},
+	 .kind = LISTEN, .protocol = CONFIG_LMTP},
+	{{"hostname", "string", "", "name in greetings and file names; empty: the machine's"},
+	 TEXT(hostname)},
+	{{"lmtp_socket_mode", "mode", "0660", "permissions of LMTP's UNIX sockets"},
+	 .kind = MODE, AT(lmtp_socket_mode)},
+	{{"lmtp_socket_group", "string", "", "group of LMTP's UNIX sockets; empty: the server's own"},
+	 TEXT(lmtp_socket_group)},
+
+	/* TLS */
+	{{"tls_certificate", "string", "", "certificate and its chain, PEM; empty: no TLS"},
+	 TEXT(tls_certificate)},
+	{{"tls_key", "string", "", "its private key, PEM; empty: in the certificate's file"},
+	 TEXT(tls_key)},
+	{{"tls_min_version", "choice", "1.2", "oldest TLS version: 1.2 or 1.3"},
+	 WORD(tls_min_version, tls_choices)},
+	{{"tls_ciphers", "string",
+	  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+	  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+	  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305",
+	  "cipher suites of TLS 1.2, as OpenSSL writes them"},
+	 TEXT(tls_ciphers)},
+	{{"plaintext_login", "choice", "loopback",
+	  "passwords without TLS: never, loopback, or send-passwords-in-clear"},
+	 WORD(plaintext_login, plaintext_choices)},
+
+	/* Users */
+	{{"users_file", "string", RESTANTE_SYSCONFDIR "/users", "names and password hashes"},
+	 TEXT(users_file)},
+	{{"default_domain", "string", "", "appended to a name without @"}, TEXT(default_domain)},
+	{{"recipient_delimiter", "string", "+", "user+detail is user; empty: no detail"},
+	 TEXT(recipient_delimiter)},
+	{{"auth_threads", "number", "0", "threads that check passwords; 0: one a core"},
+	 NUM(auth_threads, 0, 128)},
+	{{"auth_cache_seconds", "duration", "1h", "how long a right password is remembered; 0: not at all"},
+	 SECONDS(auth_cache_seconds, 0, 7 * DAY)},
+	{{"auth_failure_delay_ms", "number", "2000", "milliseconds before a wrong password is answered"},
+	 NUM(auth_failure_delay_ms, 0, 60000)},
+	{{"apop", "bool", "no", "offer APOP and CRAM-MD5 to users with {PLAIN} secrets"},
+	 .kind = BOOL, AT(apop)},
+
+	/* Mail */
+	{{"store_driver", "choice", "maildir", "how mail is kept: maildir, or mem to try things out"},
+	 TEXT(store_driver), .choices = driver_choices},
+	{{"mail_location", "string", "/var/mail/restante/%d/%n",
+	  "a user's maildrop: %u user, %n local part, %d domain, %h home"},
+	 TEXT(mail_location)},
+	{{"mail_user", "string", "restante-mail",
+	  "owner of all mail, when started by root; empty: each user's own uid"},
+	 TEXT(mail_user)},
+	{{"server_user", "string", "restante", "whom listeners and auth run as, when started by root"},
+	 TEXT(server_user)},
+	{{"storage_threads", "number", "0", "threads that wait for the disk; 0: four"},
+	 NUM(storage_threads, 0, 128)},
+	{{"message_size_limit", "size", "50M", "largest message that LMTP takes; 0: any"},
+	 .kind = SIZE, AT(message_size_limit), .max = UINT64_C(1) << 50},
+	{{"lmtp_max_recipients", "number", "100", "recipients of one LMTP message"},
+	 NUM(lmtp_max_recipients, 1, LIMIT_RECIPIENTS)},
+	{{"lmtp_delivered_to", "choice", "single",
+	  "Delivered-To line: single (messages with one recipient), each, or never"},
+	 WORD(lmtp_delivered_to, delivered_to_choices)},
+
+	/* Limits */
+	{{"listeners", "number", "0", "listener processes; 0: one a core"}, NUM(listeners, 0, 256)},
+	{{"max_connections", "number", "10000", "connections in all"},
+	 NUM(max_connections, 1, 1000000)},
+	{{"max_connections_per_address", "number", "100", "connections from one address; 0: any"},
+	 NUM(max_connections_per_address, 0, 1000000)},
+	{{"max_connections_per_user", "number", "10",
+	  "sessions of one user, logged in or logging in; 0: any"},
+	 NUM(max_connections_per_user, 0, 1000000)},
+	{{"login_timeout", "duration", "1m", "time to log in"}, SECONDS(login_timeout, 1, DAY)},
+	{{"idle_timeout", "duration", "10m", "silence after login; RFC 1939 asks for 10m at least"},
+	 SECONDS(idle_timeout, 1, 7 * DAY)},
+	{{"write_timeout", "duration", "2m", "time in which a client must take some of a reply"},
+	 SECONDS(write_timeout, 1, DAY)},
+	{{"max_bad_commands", "number", "10", "senseless commands before a client is sent away"},
+	 NUM(max_bad_commands, 1, 1000)},
+	{{"drain_timeout", "duration", "30s", "time that sessions have to end after SIGTERM"},
+	 SECONDS(drain_timeout, 0, DAY)},
+
+	/* Operation */
+	{{"pid_file", "string", "", "where the master writes its process id; empty: nowhere"},
+	 TEXT(pid_file)},
+	{{"log_target", "choice", "stderr", "stderr or syslog"}, WORD(log_target, target_choices)},
+	{{"log_format", "choice", "text", "text (key=value) or json"},
+	 WORD(log_format, format_choices)},
+	{{"log_level", "choice", "info", "error, warn, info or debug"},
+	 WORD(log_level, level_choices)},
+};
+/* clang-format on */
+
+#undef AT
+#undef TEXT
+#undef NUM
+#undef SECONDS
+#undef WORD
+
+const struct config_option *config_option(unsigned i)
+{
+	return i < CONFIG_ROWS ? &config_rows[i].option : NULL;
+}
