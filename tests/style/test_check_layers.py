@@ -24,7 +24,9 @@ TREE = {
     'store/store.h': ['"base/err.h"'],
     'store/store.c': ['"store/store.h"', '<errno.h>', '"base/span.h"', '"codec/dot.h"',
                       '"store/mem/mem.h"'],
+    'store/store_priv.h': ['<openssl/evp.h>'],
     'store/mem/mem.h': [],
+    'store/mem/mem.c': ['"store/mem/mem.h"', '"store/store_priv.h"'],
     'store/maildir/maildir.h': [],
     'server/config.h': [],
     'server/ipc.h': [],
@@ -87,12 +89,14 @@ class CheckLayers(unittest.TestCase):
 
     def test_private_headers_and_drivers(self):
         self.assert_found('server/authd/authd.c', ['"auth/scheme_priv.h"'], 2)
+        self.assert_found('server/stored/stored.c', ['"store/store_priv.h"'], 2)
         self.assert_found('server/stored/stored.c', ['"store/mem/mem.h"'], 2)
         self.assert_found('store/maildir/maildir.h', ['"store/mem/mem.h"'], 2)
 
     def test_libraries_have_their_place(self):
         self.assert_found('codec/dot.c', ['"codec/dot.h"', '<stdio.h>'], 3)
         self.assert_found('store/store.h', ['<uv.h>'], 2)
+        self.assert_found('store/store.h', ['<openssl/ssl.h>'], 2)
         self.assert_found('server/listener/listener.c',
                           ['"server/listener/listener.h"', '<openssl/ssl.h>'], 3)
         self.assert_found('base/err.h', ['"restante-build.h"'], 2)
