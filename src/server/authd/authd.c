@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/authd/authd.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rand.h"
+#include "server/authd/authd_priv.h"
+
+union ipc_msg *authd_out(enum ipc_type type, uint64_t session)
+{
+	static union ipc_msg out;
+
+	ipc_start(&out, type, session);
+	return &out;
+}
+
+void authd_check_drained(struct authd *ad)
+{
+	if (ad->draining && ad->n_requests == 0 && TAILQ_EMPTY(&ad->listeners))
+		process_quit(ad->process);
+}
+
+/* ---- links ---- */
+
+static void on_link_closed(uv_handle_t *handle)
+{
+	const struct ipc_channel *ch = handle->data;
+
+	free(ch->owner);
+}
+
+/* Nothing is done for it any more, and nothing finds it. */
+static void forget_link(struct link *l)
+{
+	struct authd *ad = l->ad;
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&l->requests)) != NULL)
+		request_cancel(r);
+	l->closing = true;
+	if (ad->storage == l)
+		ad->storage = NULL;
+	else
+		TAILQ_REMOVE(&ad->listeners, l, links);
+	authd_check_drained(ad);
+}
+
+static void close_link(struct link *l)
+{
+	forget_link(l);
+	ipc_channel_close(&l->ch, on_link_closed);
+}
+
+/* It broke the rules. */
+static void refuse_link(struct link *l, const union ipc_msg *m)
+{
+	log_event(LOG_LEVEL_ERROR, "listener-refused", log_num("listener", l->ch.peer_id),
+		  log_str("message", ipc_type_name(m->head.type)),
+		  log_hex("session", m->head.session));
+	close_link(l);
+}
+
+static void on_channel_closed(struct ipc_channel *ch)
+{
+	struct link *l = ch->owner;
+
+	if (l->ad->storage == l)
+		log_event(LOG_LEVEL_WARN, "storage-gone");
+	forget_link(l);
+	free(l);
+}
+
+static void on_storage_message(struct ipc_channel *ch, const union ipc_msg *m, int fd)
+{
+	/* ipc_check() lets storage say nothing to auth. */
+	(void)ch;
+	(void)m;
+	(void)fd;
+}
+
+static void on_listener_message(struct ipc_channel *ch, const union ipc_msg *m, int fd)
+{
+	struct link *l = ch->owner;
+	struct request *r = request_find(l->ad, l, m->head.session);
+
+	(void)fd; /* ipc_check(): there is none */
+	if (l->closing)
+		return;
+	switch ((enum ipc_type)m->head.type) {
+	case IPC_AUTH_CANCEL:
+		/* It may have crossed the answer. */
+		if (r != NULL)
+			request_cancel(r);
+		return;
+	case IPC_AUTH_SASL_STEP:
+		if (r == NULL || r->state != REQUEST_CHALLENGED)
+			refuse_link(l, m);
+		else
+			login_sasl_step(r, &m->sasl);
+		return;
+	default:
+		break;
+	}
+	/* One question at a time in each session. */
+	if (r != NULL) {
+		refuse_link(l, m);
+		return;
+	}
+	switch ((enum ipc_type)m->head.type) {
+	case IPC_AUTH_PASS:
+		login_pass(l, &m->pass);
+		return;
+	case IPC_AUTH_APOP:
+		login_apop(l, &m->apop);
+		return;
+	case IPC_AUTH_SASL_START:
+		login_sasl_start(l, &m->sasl);
+		return;
+	case IPC_AUTH_RCPT:
+		rcpt_lookup(l, &m->rcpt);
+		return;
+	default:
+		refuse_link(l, m);
+		return;
+	}
+}
+
+static struct link *new_link(struct authd *ad, enum ipc_role peer, uint32_t peer_id, int fd)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) {
+		(void)close(fd);
+		return NULL;
+	}
+	l->ad = ad;
+	l->ch = (struct ipc_channel){
+		.owner = l,
+		.self = IPC_AUTH,
+		.peer = peer,
+		.peer_id = peer_id,
+		.on_message = peer == IPC_STORAGE ? on_storage_message : on_listener_message,
+		.on_closed = on_channel_closed,
+	};
+	TAILQ_INIT(&l->requests);
+
+	const int r = ipc_channel_open(&l->ch, &ad->process->loop, fd);
+
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "link-failed", log_str("error", strerror(-r)));
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int fd)
+{
+	struct authd *ad = p->owner;
+	struct link *old;
+
+	if (peer != IPC_LISTENER && peer != IPC_STORAGE) {
+		log_event(LOG_LEVEL_ERROR, "link-refused", log_num("role", (uint64_t)peer));
+		(void)close(fd);
+		return;
+	}
+
+	struct link *l = new_link(ad, peer, peer_id, fd);
+
+	if (l == NULL)
+		return;
+	if (peer == IPC_STORAGE) {
+		/* The old one's end may not have been read yet. */
+		if (ad->storage != NULL)
+			close_link(ad->storage);
+		ad->storage = l;
+		return;
+	}
+	TAILQ_FOREACH(old, &ad->listeners, links)
+	{
+		if (old->ch.peer_id == peer_id) {
+			close_link(old);
+			break;
+		}
+	}
+	TAILQ_INSERT_TAIL(&ad->listeners, l, links);
+}
+
+/* ---- the process ---- */
+
+static void on_users_notice(void *arg, const char *text)
+{
+	(void)arg;
+	log_event(LOG_LEVEL_WARN, "users", log_str("reason", text));
+}
+
+static struct userdb *open_users(const struct config *c)
+{
+	const struct userdb_rules rules = {
+		.default_domain = c->default_domain,
+		.recipient_delimiter = c->recipient_delimiter,
+	};
+	struct userdb *db = userdb_new(&rules, on_users_notice, NULL);
+
+	if (db == NULL)
+		return NULL;
+	if (userdb_add_passwd_file(db, c->users_file) < 0) {
+		userdb_free(db);
+		return NULL;
+	}
+	return db;
+}
+
+static unsigned threads_for(const struct config *c)
+{
+	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (c->auth_threads != 0)
+		return c->auth_threads;
+	return cores > 0 && cores <= 128 ? (unsigned)cores : 1;
+}
+
+static int prepare(struct process *p, struct err *err)
+{
+	(void)err;
+	p->threads = threads_for(p->config);
+	return 0;
+}
+
+static int start(struct process *p, struct err *err)
+{
+	struct authd *ad = calloc(1, sizeof(*ad));
+
+	if (ad == NULL)
+		return err_sys(err, ENOMEM, "cannot start");
+	/*
+	 * What is freed is overwritten: the libraries' own copies of passwords too.
+	 * Large blocks, Argon2's, go back to the kernel as they are; it wipes them.
+	 */
+	(void)mallopt(M_PERTURB, 0x55);
+	ad->process = p;
+	ad->seed = rand_u64() | 1;
+	ad->hashing_max = p->threads;
+	TAILQ_INIT(&ad->listeners);
+	TAILQ_INIT(&ad->waiting);
+	TAILQ_INIT(&ad->delayed);
+	ad->cache = auth_cache_new();
+	ad->sasl = sasl_context_new(p->config->hostname);
+	ad->userdb = open_users(p->config);
+	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL)
+		goto no_memory;
+
+	const int r = authd_delay_init(ad);
+
+	if (r < 0) {
+		(void)err_sys(err, -r, "cannot make a timer");
+		goto free;
+	}
+	p->owner = ad;
+	return 0;
+
+no_memory:
+	(void)err_sys(err, ENOMEM, "cannot start");
+free:
+	userdb_free(ad->userdb);
+	sasl_context_free(ad->sasl);
+	auth_cache_free(ad->cache);
+	free(ad);
+	return -ENOMEM;
+}
+
+/*
+ * The databases are opened anew, since any option of them may have changed: no
+ * query is running, for a passwd-file answers at once.
+ */
+static void on_config(struct process *p)
+{
+	struct authd *ad = p->owner;
+	struct userdb *fresh = open_users(p->config);
+	const unsigned threads = threads_for(p->config);
+
+	if (fresh == NULL) {
+		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", "no memory"));
+	} else {
+		userdb_free(ad->userdb);
+		ad->userdb = fresh;
+	}
+	/* libuv's pool has the size that it was started with: fewer can be used, not more. */
+	ad->hashing_max = threads < p->threads ? threads : p->threads;
+	if (p->config->auth_cache_seconds == 0)
+		auth_cache_clear(ad->cache);
+}
+
+static void on_drain(struct process *p)
+{
+	struct authd *ad = p->owner;
+
+	ad->draining = true;
+	authd_check_drained(ad);
+}
+
+static void free_authd(uv_handle_t *timer)
+{
+	struct authd *ad = timer->data;
+
+	userdb_free(ad->userdb);
+	sasl_context_free(ad->sasl);
+	auth_cache_free(ad->cache);
+	free(ad);
+}
+
+static void stop(struct process *p)
+{
+	struct authd *ad = p->owner;
+
+	/* authd_check_drained() has seen to that. */
+	assert(ad->n_requests == 0 && TAILQ_EMPTY(&ad->listeners));
+	if (ad->storage != NULL)
+		close_link(ad->storage);
+	/* The timer's memory is the last that the loop uses. */
+	uv_close((uv_handle_t *)&ad->delay_timer, free_authd);
+}
+
+const struct process_ops authd_ops = {
+	.role = IPC_AUTH,
+	.prepare = prepare,
+	.start = start,
+	.on_link = on_link,
+	.on_config = on_config,
+	.on_drain = on_drain,
+	.stop = stop,
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/log.h"
+#include "server/authd/authd_priv.h"
+
+/* The message for storage, or why there can't be one. */
+static enum ipc_status make_grant(const struct request *r, const struct user_record *record,
+				  enum ipc_type type, union ipc_msg **ret_m)
+{
+	const struct config *config = authd_config(r->ad);
+	const struct userdb_place place = {
+		.mail_location = config->mail_location,
+		.default_domain = config->default_domain,
+		.own_ids = config->mail_user[0] == '\0',
+	};
+	struct userdb_maildrop maildrop;
+	struct err err;
+
+	if (r->ad->storage == NULL) {
+		log_event(LOG_LEVEL_WARN, "storage-away", log_hex("session", r->id),
+			  log_str("user", record->name));
+		return IPC_TEMPORARY;
+	}
+	if (userdb_maildrop(record, &place, &maildrop, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "no-maildrop", log_hex("session", r->id),
+			  log_str("user", record->name), log_str("error", err.text));
+		return IPC_PERMANENT;
+	}
+
+	union ipc_msg *m = authd_out(type, r->id);
+
+	m->grant.listener = r->link->ch.peer_id;
+	m->grant.uid = maildrop.uid;
+	m->grant.gid = maildrop.gid;
+	memcpy(m->grant.user, record->name, sizeof(m->grant.user));
+	memcpy(m->grant.path, maildrop.path, sizeof(m->grant.path));
+	*ret_m = m;
+	return IPC_OK;
+}
+
+enum ipc_status grant_open(const struct request *r)
+{
+	union ipc_msg *m;
+	const enum ipc_status status = make_grant(r, &r->login->record, IPC_GRANT_OPEN, &m);
+
+	if (status == IPC_OK)
+		ipc_channel_send(&r->ad->storage->ch, m, -1);
+	return status;
+}
+
+enum ipc_status grant_deliver(const struct request *r, const struct user_record *record)
+{
+	union ipc_msg *m;
+	const enum ipc_status status = make_grant(r, record, IPC_GRANT_DELIVER, &m);
+
+	/* The operator can mend what is wrong with a user, and the sender shall not hear of it. */
+	if (status != IPC_OK)
+		return IPC_TEMPORARY;
+	m->grant.transaction = r->login->transaction;
+	memcpy(m->grant.address, r->login->address, sizeof(m->grant.address));
+	ipc_channel_send(&r->ad->storage->ch, m, -1);
+	return IPC_OK;
+}

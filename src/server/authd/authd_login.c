@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a name and a proof to a grant. A user who doesn't exist goes the same way
+ * as one who does, with somebody else's hash; only what is logged differs.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "server/authd/authd_priv.h"
+
+static void log_failure(const struct request *r, const char *reason)
+{
+	log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", r->id),
+		  log_str("user", r->login->user), log_str("remote", r->login->origin.remote),
+		  log_str("method", r->login->how), log_str("reason", reason));
+}
+
+static void refuse(struct request *r, enum ipc_status status, const char *reason)
+{
+	log_failure(r, reason);
+	if (status == IPC_BAD_CREDENTIALS)
+		authd_delay_refuse(r, status);
+	else
+		request_refuse(r, status);
+}
+
+static void grant(struct request *r, bool remembered)
+{
+	const enum ipc_status status = grant_open(r);
+
+	if (status != IPC_OK) {
+		/* Why is in the log already. */
+		request_refuse(r, status);
+		return;
+	}
+	log_event(LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
+		  log_str("user", r->login->record.name),
+		  log_str("remote", r->login->origin.remote), log_str("method", r->login->how),
+		  log_num("remembered", remembered));
+	request_free(r);
+}
+
+/* ---- a password ---- */
+
+static bool is_remembered(struct request *r)
+{
+	struct authd *ad = r->ad;
+	struct login *l = r->login;
+
+	if (authd_config(ad)->auth_cache_seconds == 0)
+		return false;
+	l->has_key = auth_cache_key(ad->cache, l->record.name, l->record.secret, l->password,
+				    &l->key);
+	return l->has_key && auth_cache_has(ad->cache, &l->key, clock_mono_ms());
+}
+
+static void remember(struct request *r)
+{
+	const uint64_t now = clock_mono_ms();
+	const uint64_t seconds = authd_config(r->ad)->auth_cache_seconds;
+
+	if (r->login->has_key)
+		auth_cache_put(r->ad->cache, &r->login->key, now, now + seconds * 1000);
+}
+
+static void on_password_user(struct userdb_query *q, enum userdb_status status,
+			     const struct user_record *record)
+{
+	struct request *r = q->owner;
+	struct login *l = r->login;
+
+	if (status == USERDB_AWAY) {
+		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return;
+	}
+	if (status == USERDB_FOUND) {
+		l->record = *record;
+		l->has_record = true;
+	}
+	l->locked = !l->has_record || scheme_is_locked(l->record.secret);
+	if (l->locked) {
+		userdb_decoy(r->ad->userdb, l->user, l->record.secret);
+	} else if (is_remembered(r)) {
+		grant(r, true);
+		return;
+	}
+	if (!request_count_trier(r)) {
+		refuse(r, IPC_TOO_MANY, "too-many-logins-of-user");
+		return;
+	}
+	/* GNU SASL is not for several threads: here and not in the pool. */
+	if (!sasl_prepare_password(l->password, l->prepared, sizeof(l->prepared)))
+		l->prepared[0] = '\0';
+	authd_pool_verify(r);
+}
+
+void login_verified(struct request *r)
+{
+	struct login *l = r->login;
+	/* A decoy's password is no key to anything. */
+	const bool right = l->verified == 1 && !l->locked;
+
+	request_uncount_trier(r);
+	if (right)
+		remember(r);
+	if (r->link == NULL) {
+		request_free(r);
+		return;
+	}
+	if (right) {
+		grant(r, false);
+	} else if (l->verified < 0 && !l->locked) {
+		log_event(LOG_LEVEL_ERROR, "password-unusable", log_hex("session", r->id),
+			  log_str("user", l->record.name), log_str("error", l->err.text));
+		refuse(r, l->verified == -EINVAL ? IPC_PERMANENT : IPC_TEMPORARY, "cannot-verify");
+	} else {
+		refuse(r, IPC_BAD_CREDENTIALS,
+		       !l->has_record ? "unknown-user"
+		       : l->locked    ? "locked"
+				      : "wrong-password");
+	}
+}
+
+static void verify_password(struct request *r)
+{
+	struct login *l = r->login;
+
+	l->query = (struct userdb_query){.owner = r, .done = on_password_user};
+	userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+}
+
+/* ---- messages ---- */
+
+static void refuse_unborn(struct link *l, uint64_t id, enum ipc_status status)
+{
+	union ipc_msg *m = authd_out(IPC_AUTH_FAILED, id);
+
+	m->result.status = status;
+	ipc_channel_send(&l->ch, m, -1);
+}
+
+static struct request *begin(struct link *l, uint64_t id, const struct ipc_origin *origin,
+			     const char *how)
+{
+	/* No honest listener has more sessions than there may be connections. */
+	if (l->n_requests >= authd_config(l->ad)->max_connections) {
+		refuse_unborn(l, id, IPC_TOO_MANY);
+		return NULL;
+	}
+
+	struct request *r = request_new(l, id);
+
+	if (r == NULL) {
+		refuse_unborn(l, id, IPC_TEMPORARY);
+		return NULL;
+	}
+	r->login->origin = *origin;
+	r->login->how = how;
+	return r;
+}
+
+/* The listener has asked already. It is the one that strangers talk to. */
+static bool may_send_password(const struct request *r)
+{
+	const unsigned flags = r->login->origin.flags;
+
+	if ((flags & IPC_AUTH_TLS) != 0)
+		return true;
+	switch (authd_config(r->ad)->plaintext_login) {
+	case CONFIG_PLAINTEXT_ALWAYS:
+		return true;
+	case CONFIG_PLAINTEXT_LOOPBACK:
+		return (flags & IPC_AUTH_LOOPBACK) != 0;
+	case CONFIG_PLAINTEXT_NEVER:
+		break;
+	}
+	return false;
+}
+
+void login_pass(struct link *l, const struct ipc_auth_pass *m)
+{
+	struct request *r = begin(l, m->head.session, &m->origin, "pass");
+
+	if (r == NULL)
+		return;
+	memcpy(r->login->user, m->user, sizeof(m->user));
+	memcpy(r->login->password, m->password, sizeof(m->password));
+	if (!may_send_password(r)) {
+		refuse(r, IPC_PERMANENT, "password-in-clear");
+		return;
+	}
+	verify_password(r);
+}
+
+/* ---- mechanisms that need the password itself ---- */
+
+/* False when there is no such user, or the password isn't kept. The caller wipes it. */
+static bool plain_of(struct login *l, const struct user_record *record,
+		     char password[LIMIT_PASSWORD + 1])
+{
+	if (record == NULL)
+		return false;
+	l->record = *record;
+	l->has_record = true;
+	return scheme_plain(record->secret, password, LIMIT_PASSWORD + 1);
+}
+
+static const char *secret_reason(const struct login *l, bool has_plain)
+{
+	if (!l->has_record)
+		return "unknown-user";
+	if (has_plain)
+		return "wrong-password";
+	return scheme_is_locked(l->record.secret) ? "locked" : "password-not-kept-plain";
+}
+
+static void on_apop_user(struct userdb_query *q, enum userdb_status status,
+			 const struct user_record *record)
+{
+	struct request *r = q->owner;
+	struct login *l = r->login;
+	char password[LIMIT_PASSWORD + 1] = "nobody's";
+
+	if (status == USERDB_AWAY) {
+		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return;
+	}
+
+	const bool has_plain = plain_of(l, record, password);
+	const bool matches = sasl_apop_matches(l->timestamp, password, l->digest);
+
+	secret_wipe(password, sizeof(password));
+	if (has_plain && matches)
+		grant(r, false);
+	else
+		refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
+}
+
+void login_apop(struct link *l, const struct ipc_auth_apop *m)
+{
+	struct request *r = begin(l, m->head.session, &m->origin, "apop");
+
+	if (r == NULL)
+		return;
+	memcpy(r->login->user, m->user, sizeof(m->user));
+	memcpy(r->login->timestamp, m->timestamp, sizeof(m->timestamp));
+	memcpy(r->login->digest, m->digest, sizeof(m->digest));
+	if (!authd_config(r->ad)->apop) {
+		refuse(r, IPC_PERMANENT, "apop-is-off");
+		return;
+	}
+	r->login->query = (struct userdb_query){.owner = r, .done = on_apop_user};
+	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
+}
+
+/* ---- SASL ---- */
+
+static void sasl_next(struct request *r, enum sasl_status status);
+
+static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
+			 const struct user_record *record)
+{
+	struct request *r = q->owner;
+	struct login *l = r->login;
+	char password[LIMIT_PASSWORD + 1];
+
+	if (status == USERDB_AWAY) {
+		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return;
+	}
+
+	const bool has_plain = plain_of(l, record, password);
+	const enum sasl_status next = sasl_session_secret(l->sasl, has_plain ? password : NULL);
+
+	secret_wipe(password, sizeof(password));
+	if (next == SASL_FAILED || (next == SASL_PROVED && !has_plain))
+		refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
+	else
+		sasl_next(r, next);
+}
+
+static void send_challenge(struct request *r)
+{
+	const struct span challenge = sasl_session_challenge(r->login->sasl);
+	union ipc_msg *m = authd_out(IPC_AUTH_CHALLENGE, r->id);
+
+	m->sasl.n = (uint32_t)challenge.n;
+	if (challenge.n > 0)
+		memcpy(m->sasl.data, challenge.p, challenge.n);
+	ipc_channel_send(&r->link->ch, m, -1);
+	r->state = REQUEST_CHALLENGED;
+}
+
+static void sasl_next(struct request *r, enum sasl_status status)
+{
+	struct login *l = r->login;
+
+	memcpy(l->user, sasl_session_user(l->sasl), strlen(sasl_session_user(l->sasl)) + 1);
+	switch (status) {
+	case SASL_CHALLENGE:
+		send_challenge(r);
+		return;
+	case SASL_WANT_SECRET:
+		l->query = (struct userdb_query){.owner = r, .done = on_sasl_user};
+		userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+		return;
+	case SASL_PASSWORD:
+		(void)snprintf(l->password, sizeof(l->password), "%s",
+			       sasl_session_password(l->sasl));
+		sasl_session_free(l->sasl);
+		l->sasl = NULL;
+		verify_password(r);
+		return;
+	case SASL_PROVED:
+		grant(r, false);
+		return;
+	case SASL_FAILED:
+		refuse(r, IPC_BAD_CREDENTIALS, "refused-by-mechanism");
+		return;
+	case SASL_MALFORMED:
+		refuse(r, IPC_BAD_SASL, "malformed");
+		return;
+	case SASL_NO_MEMORY:
+		refuse(r, IPC_TEMPORARY, "no-memory");
+		return;
+	}
+}
+
+void login_sasl_start(struct link *l, const struct ipc_sasl *m)
+{
+	const struct sasl_mechanism *mechanism = sasl_mechanism_find(m->mechanism);
+
+	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop)) {
+		refuse_unborn(l, m->head.session, IPC_BAD_SASL);
+		return;
+	}
+
+	struct request *r = begin(l, m->head.session, &m->origin, mechanism->name);
+
+	if (r == NULL)
+		return;
+	if (mechanism->sends_plain && !may_send_password(r)) {
+		refuse(r, IPC_PERMANENT, "password-in-clear");
+		return;
+	}
+	r->login->sasl = sasl_session_new(l->ad->sasl, mechanism);
+	if (r->login->sasl == NULL) {
+		refuse(r, IPC_TEMPORARY, "no-memory");
+		return;
+	}
+	sasl_next(r,
+		  sasl_session_start(r->login->sasl, m->has_initial != 0, span_of(m->data, m->n)));
+}
+
+void login_sasl_step(struct request *r, const struct ipc_sasl *m)
+{
+	assert(r->state == REQUEST_CHALLENGED);
+	r->state = REQUEST_LOOKUP;
+	sasl_next(r, sasl_session_step(r->login->sasl, span_of(m->data, m->n)));
+}

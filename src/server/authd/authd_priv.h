@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * authd_priv.h - the auth process inside: links, requests and what they wait for.
+ * Everything belongs to the loop's thread, except the parts of a login that
+ * authd_pool.c names while it verifies a password in the pool.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "auth/cache.h"
+#include "auth/sasl_server.h"
+#include "auth/userdb.h"
+#include "server/ipc.h"
+#include "server/ipc_channel.h"
+#include "server/process.h"
+
+#define AUTHD_BUCKETS 4096 /* a power of two */
+
+struct authd;
+struct request;
+
+/* A channel to a listener, or to storage. */
+struct link {
+	TAILQ_ENTRY(link) links;
+	struct authd *ad;
+	struct ipc_channel ch;
+	TAILQ_HEAD(, request) requests;
+	size_t n_requests;
+	bool closing;
+};
+
+/*
+ * What a request is doing. There is one for each session at most, from the
+ * listener's message to the answer.
+ *
+ *	          ┌─────────────> CHALLENGED (SASL: the client's turn)
+ *	          │                  │
+ *	(new) ─> LOOKUP <────────────┘
+ *	          ├─> QUEUED ─> HASHING ─┬─> granted, freed
+ *	          ├──────────────────────┤
+ *	          │                      └─> DELAYED ─> refused, freed
+ *	          └─> answered at once, freed
+ *
+ * A cancelled one is freed at once, but for HASHING: then the pool has it, and
+ * nobody else knows it any more (link is NULL).
+ */
+enum request_state {
+	REQUEST_LOOKUP,
+	REQUEST_CHALLENGED,
+	REQUEST_QUEUED,
+	REQUEST_HASHING,
+	REQUEST_DELAYED,
+};
+
+/* How many passwords somebody is having verified under one name. */
+struct trier {
+	LIST_ENTRY(trier) triers;
+	unsigned n;
+	char name[LIMIT_USER + 1];
+};
+
+/* The large part of a request: it goes before an answer is delayed. Wiped when freed. */
+struct login {
+	struct ipc_origin origin;
+	const char *how;           /* "pass", "apop", or the mechanism. A literal */
+	struct sasl_session *sasl; /* Owned. NULL when the exchange is over, or there is none */
+	struct userdb_query query;
+	char user[LIMIT_USER + 1]; /* as the client wrote it */
+	char password[LIMIT_PASSWORD + 1];
+	char prepared[LIMIT_PASSWORD + 1]; /* a second form of it to try, or "" */
+	struct user_record record;
+	bool has_record;
+	bool locked; /* or no record: record.secret is a decoy */
+	struct auth_cache_key key;
+	bool has_key;
+	struct trier *trier; /* counted in while not NULL */
+	/* APOP */
+	char timestamp[128];
+	char digest[33];
+	/* IPC_AUTH_RCPT */
+	uint32_t transaction;
+	char address[LIMIT_ADDRESS + 1];
+	/* The pool's */
+	uv_work_t work;
+	int verified;
+	struct err err;
+};
+
+struct request {
+	LIST_ENTRY(request) bucket;
+	TAILQ_ENTRY(request) of_link;
+	TAILQ_ENTRY(request) queue; /* of the pool, or of delayed answers */
+	struct authd *ad;
+	struct link *link; /* NULL: cancelled. Borrowed */
+	uint64_t id;       /* the session */
+	enum request_state state;
+	uint64_t begun_ms;
+	uint64_t answer_ms;     /* DELAYED: when */
+	enum ipc_status status; /* DELAYED: what */
+	struct login *login;    /* Owned. NULL when DELAYED */
+};
+
+TAILQ_HEAD(request_queue, request);
+
+struct authd {
+	struct process *process;
+	struct userdb *userdb;        /* Owned */
+	struct sasl_context *sasl;    /* Owned */
+	struct auth_cache *cache;     /* Owned */
+	TAILQ_HEAD(, link) listeners; /* Owned */
+	struct link *storage;         /* Owned. NULL: away */
+	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
+	LIST_HEAD(, trier) triers[AUTHD_BUCKETS];
+	size_t n_requests;            /* cancelled ones in the pool too */
+	struct request_queue waiting; /* QUEUED */
+	unsigned hashing;
+	unsigned hashing_max;
+	struct request_queue delayed; /* by answer_ms */
+	uv_timer_t delay_timer;
+	uint64_t seed; /* of the hashes: odd */
+	bool draining;
+};
+
+/* ---- authd_request.c: their life ---- */
+
+struct request *request_find(struct authd *ad, const struct link *l, uint64_t id);
+
+/* NULL when there is no memory. State LOOKUP. */
+struct request *request_new(struct link *l, uint64_t id);
+
+/* Ends what it does and frees it; in the pool, as soon as that is done with it. */
+void request_cancel(struct request *r);
+
+/* Frees one that does nothing any more. */
+void request_free(struct request *r);
+
+/* Answers IPC_AUTH_FAILED and frees it. */
+void request_refuse(struct request *r, enum ipc_status status);
+
+/* Frees all but what a delayed answer needs. */
+void request_drop_login(struct request *r);
+
+/* False when this name has as many passwords being verified as the configuration allows. */
+bool request_count_trier(struct request *r);
+void request_uncount_trier(struct request *r);
+
+/* ---- authd_delay.c: wrong passwords are answered late ---- */
+
+int authd_delay_init(struct authd *ad);
+
+/* Answers status when the request is as old as the configuration says, and frees it. */
+void authd_delay_refuse(struct request *r, enum ipc_status status);
+void authd_delay_forget(struct request *r);
+
+/* ---- authd_pool.c: verifying passwords takes long ---- */
+
+/*
+ * Verifies password and prepared against record.secret; login_verified() comes
+ * from the loop. Not a moment on the loop's thread.
+ */
+void authd_pool_verify(struct request *r);
+void authd_pool_forget(struct request *r); /* a QUEUED one */
+
+/* ---- authd_login.c: PASS, APOP and SASL ---- */
+
+void login_pass(struct link *l, const struct ipc_auth_pass *m);
+void login_apop(struct link *l, const struct ipc_auth_apop *m);
+void login_sasl_start(struct link *l, const struct ipc_sasl *m);
+void login_sasl_step(struct request *r, const struct ipc_sasl *m);
+void login_verified(struct request *r);
+
+/* ---- authd_rcpt.c: who may get mail ---- */
+
+void rcpt_lookup(struct link *l, const struct ipc_rcpt *m);
+
+/* ---- authd_grant.c: what storage is told ---- */
+
+/* IPC_OK: storage has been told. Otherwise why not; the reason is in the log. */
+enum ipc_status grant_open(const struct request *r);
+enum ipc_status grant_deliver(const struct request *r, const struct user_record *record);
+
+/* ---- authd.c ---- */
+
+static inline const struct config *authd_config(const struct authd *ad)
+{
+	return ad->process->config;
+}
+
+/* Where every message is put together: nothing else runs between ipc_start() and the sending. */
+union ipc_msg *authd_out(enum ipc_type type, uint64_t session);
+
+/* The process ends when it is to drain and has nothing left. */
+void authd_check_drained(struct authd *ad);
