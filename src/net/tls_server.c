@@ -105,3 +105,8 @@ int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct
 	*ret_ctx = ctx;
 	return 0;
 }
+
+void tls_server_free(SSL_CTX *ctx)
+{
+	SSL_CTX_free(ctx);
+}

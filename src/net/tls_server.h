@@ -19,7 +19,10 @@ struct tls_server_options {
 
 /*
  * Reads the files: call it before rights are dropped. 0 or negative errno, with
- * *err naming the file. Free it with SSL_CTX_free().
+ * *err naming the file.
  */
 int tls_server_new(const struct tls_server_options *options, struct ssl_ctx_st **ret_ctx,
 		   struct err *err);
+
+/* Connections that use it may go on. NULL is fine. */
+void tls_server_free(struct ssl_ctx_st *ctx);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,14 +20,14 @@ static int check_tls(const struct config *config, struct err *err)
 		.min_version = config->tls_min_version,
 		.ciphers = config->tls_ciphers,
 	};
-	SSL_CTX *ctx;
+	struct ssl_ctx_st *ctx;
 	int r;
 
 	if (config->tls_certificate[0] == '\0')
 		return 0;
 	r = tls_server_new(&options, &ctx, err);
 	if (r == 0)
-		SSL_CTX_free(ctx);
+		tls_server_free(ctx);
 	return r;
 }
 
