@@ -321,6 +321,8 @@ static void stop(struct process *p)
 
 	/* authd_check_drained() has seen to that. */
 	assert(ad->n_requests == 0 && TAILQ_EMPTY(&ad->listeners));
+	/* Closing the last link must not stop the loop once more: it has handles to close. */
+	ad->draining = false;
 	if (ad->storage != NULL)
 		close_link(ad->storage);
 	/* The timer's memory is the last that the loop uses. */
