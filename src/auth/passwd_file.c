@@ -408,6 +408,11 @@ size_t passwd_file_count(const struct passwd_file *f)
 	return f->table.n_rows;
 }
 
+const char *passwd_file_name(const struct passwd_file *f, size_t i)
+{
+	return i < f->table.n_rows ? f->table.text + f->table.rows[i].name : NULL;
+}
+
 bool passwd_file_is_loaded(const struct passwd_file *f)
 {
 	return f->loaded;

@@ -87,6 +87,9 @@ int passwd_file_refresh(struct passwd_file *f, struct err *err);
 
 size_t passwd_file_count(const struct passwd_file *f);
 
+/* The name in line number i from 0 that has one, or NULL past the end. */
+const char *passwd_file_name(const struct passwd_file *f, size_t i);
+
 /* True when a file has been read, ever. */
 bool passwd_file_is_loaded(const struct passwd_file *f);
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ctl.h - restantectl: its commands and what they share. Commands say on standard
+ * error what went wrong, and return what to exit with (sysexits.h).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "server/config.h"
+
+/* What the command line said. Strings are borrowed from argv. */
+struct ctl {
+	const char *config_path;
+	struct config config;
+	const char *scheme; /* --scheme; NULL when not given, as all below */
+	const char *uid;
+	const char *gid;
+	const char *home;
+	const char *name; /* the user's, for commands that want one */
+};
+
+/* One row a command: restantectl --help and a test of the manual read it. */
+struct ctl_command {
+	const char *group; /* "user" */
+	const char *verb;  /* "add"; NULL when the command is one word */
+	const char *arguments;
+	const char *what;
+	bool wants_name;
+	unsigned options; /* enum ctl_option that make sense with it */
+	int (*run)(struct ctl *ctl);
+};
+
+enum ctl_option {
+	CTL_SCHEME = 1 << 0,
+	CTL_UID = 1 << 1,
+	CTL_GID = 1 << 2,
+	CTL_HOME = 1 << 3,
+};
+
+int ctl_user_add(struct ctl *ctl);
+int ctl_user_passwd(struct ctl *ctl);
+int ctl_user_remove(struct ctl *ctl);
+int ctl_user_list(struct ctl *ctl);
+int ctl_user_show(struct ctl *ctl);
+
+int ctl_config_check(struct ctl *ctl);
+int ctl_reload(struct ctl *ctl);
+int ctl_stop(struct ctl *ctl);
+
+/* Says "restantectl: TEXT" on standard error. Returns status, so that it can be returned. */
+int ctl_complain(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for a negative errno with its words: the status is chosen by the errno. */
+int ctl_fail(int r, const struct err *err);
+
+/* Ends standard output: 0, or EX_IOERR said when what was printed went nowhere. */
+int ctl_printed(void);

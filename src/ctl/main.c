@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * restantectl - the operator's command. restantectl(8) describes it; a test holds
+ * the page against commands[] and options[].
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "restante-build.h"
+#include "ctl/ctl.h"
+
+#define DEFAULT_CONFIG RESTANTE_SYSCONFDIR "/restanted.conf"
+
+static const struct ctl_command commands[] = {
+	{.group = "user",
+	 .verb = "add",
+	 .arguments = "NAME",
+	 .what = "add a user, whose password is asked for",
+	 .wants_name = true,
+	 .options = CTL_SCHEME | CTL_UID | CTL_GID | CTL_HOME,
+	 .run = ctl_user_add},
+	{.group = "user",
+	 .verb = "passwd",
+	 .arguments = "NAME",
+	 .what = "change a user's password",
+	 .wants_name = true,
+	 .options = CTL_SCHEME,
+	 .run = ctl_user_passwd},
+	{.group = "user",
+	 .verb = "remove",
+	 .arguments = "NAME",
+	 .what = "remove a user; the mail stays",
+	 .wants_name = true,
+	 .run = ctl_user_remove},
+	{.group = "user", .verb = "list", .what = "list the users' names", .run = ctl_user_list},
+	{.group = "user",
+	 .verb = "show",
+	 .arguments = "NAME",
+	 .what = "show a user's maildrop, owner and password scheme",
+	 .wants_name = true,
+	 .run = ctl_user_show},
+	{.group = "config",
+	 .verb = "check",
+	 .what = "check the configuration and the file of users",
+	 .run = ctl_config_check},
+	{.group = "reload", .what = "make the server read both again", .run = ctl_reload},
+	{.group = "stop", .what = "stop the server when its sessions have ended", .run = ctl_stop},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* Long options that belong to some commands. */
+static const struct {
+	const char *name;
+	const char *argument;
+	const char *what;
+	enum ctl_option bit;
+} options[] = {
+	{"scheme", "SCHEME", "how the password is stored; ARGON2ID when not given", CTL_SCHEME},
+	{"uid", "UID", "user add: who owns the mail, when each user's is the user's", CTL_UID},
+	{"gid", "GID", "user add: and which group", CTL_GID},
+	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
+};
+
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+int ctl_complain(int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fputs("restantectl: ", stderr);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+	return status;
+}
+
+int ctl_fail(int r, const struct err *err)
+{
+	int status = EX_IOERR;
+
+	switch (-r) {
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		status = EX_NOPERM;
+		break;
+	case ENOENT:
+	case ENOTDIR:
+	case EFBIG:
+	case EINVAL:
+		status = EX_NOINPUT;
+		break;
+	case ENOMEM:
+		status = EX_OSERR;
+		break;
+	default:
+		break;
+	}
+	return ctl_complain(status, "%s", err->text);
+}
+
+int ctl_printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EX_OK;
+	return ctl_complain(EX_IOERR, "cannot write: %s", strerror(errno));
+}
+
+static int help(void)
+{
+	(void)printf("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME]\n\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct ctl_command *c = &commands[i];
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "%s%s%s%s%s", c->group,
+			       c->verb != NULL ? " " : "", c->verb != NULL ? c->verb : "",
+			       c->arguments != NULL ? " " : "",
+			       c->arguments != NULL ? c->arguments : "");
+		(void)printf("  %-18s  %s\n", words, c->what);
+	}
+	(void)printf("\n  %-18s  %s\n", "-c, --config FILE",
+		     "read FILE instead of " DEFAULT_CONFIG);
+	for (size_t i = 0; i < OPTIONS; i++) {
+		char words[64];
+
+		(void)snprintf(words, sizeof(words), "--%s %s", options[i].name,
+			       options[i].argument);
+		(void)printf("  %-18s  %s\n", words, options[i].what);
+	}
+	(void)printf("  %-18s  %s\n  %-18s  %s\n", "--help", "show this", "--version",
+		     "show the version");
+	(void)printf("\nA password is asked for twice, without echo; when standard input is not a\n"
+		     "terminal, its first line is the password.\n");
+	return ctl_printed();
+}
+
+static int usage(void)
+{
+	(void)fputs("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME]\n"
+		    "       restantectl --help\n",
+		    stderr);
+	return EX_USAGE;
+}
+
+/* Values of getopt_long for what has no letter. */
+enum { OPT_HELP = 256, OPT_VERSION, OPT_FIRST };
+
+static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
+{
+	switch (bit) {
+	case CTL_SCHEME:
+		ctl->scheme = value;
+		break;
+	case CTL_UID:
+		ctl->uid = value;
+		break;
+	case CTL_GID:
+		ctl->gid = value;
+		break;
+	case CTL_HOME:
+		ctl->home = value;
+		break;
+	}
+}
+
+/* Reads the options, wherever they stand. -1: go on; otherwise exit with it. */
+static int read_options(int argc, char **argv, struct ctl *ctl, unsigned *ret_given)
+{
+	struct option known[OPTIONS + 4] = {
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, OPT_HELP},
+		{"version", no_argument, NULL, OPT_VERSION},
+	};
+	int c;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		known[3 + i] = (struct option){options[i].name, required_argument, NULL,
+					       OPT_FIRST + (int)i};
+	while ((c = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ctl->config_path = optarg;
+			break;
+		case OPT_HELP:
+			return help();
+		case OPT_VERSION:
+			(void)printf("restantectl (restante) %s\n", RESTANTE_VERSION);
+			return ctl_printed();
+		case '?':
+			return usage();
+		default:
+			set_option(ctl, options[c - OPT_FIRST].bit, optarg);
+			*ret_given |= options[c - OPT_FIRST].bit;
+			break;
+		}
+	}
+	return -1;
+}
+
+/* The command that the words are, which are used up then; NULL after saying what is wrong. */
+static const struct ctl_command *find_command(char ***words)
+{
+	char **w = *words;
+	bool group = false;
+
+	if (w[0] == NULL) {
+		(void)ctl_complain(EX_USAGE, "there is no command");
+		return NULL;
+	}
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct ctl_command *c = &commands[i];
+
+		if (strcmp(c->group, w[0]) != 0)
+			continue;
+		group = true;
+		if (c->verb != NULL && (w[1] == NULL || strcmp(c->verb, w[1]) != 0))
+			continue;
+		*words = w + (c->verb != NULL ? 2 : 1);
+		return c;
+	}
+	if (group && w[1] != NULL)
+		(void)ctl_complain(EX_USAGE, "there is no command '%s %s'", w[0], w[1]);
+	else if (group)
+		(void)ctl_complain(EX_USAGE, "'%s' wants another word", w[0]);
+	else
+		(void)ctl_complain(EX_USAGE, "there is no command '%s'", w[0]);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = {.config_path = DEFAULT_CONFIG};
+	unsigned given = 0;
+	struct err err;
+	const int done = read_options(argc, argv, &ctl, &given);
+
+	if (done >= 0)
+		return done;
+
+	char **words = argv + optind;
+	const struct ctl_command *command = find_command(&words);
+
+	if (command == NULL)
+		return usage();
+	if ((given & ~command->options) != 0)
+		return ctl_complain(EX_USAGE, "an option that '%s %s' doesn't have", command->group,
+				    command->verb != NULL ? command->verb : "");
+	if (command->wants_name)
+		ctl.name = *words != NULL ? *words++ : NULL;
+	if (*words != NULL || (command->wants_name && ctl.name == NULL))
+		return usage();
+	if (config_load(ctl.config_path, &ctl.config, &err) < 0)
+		return ctl_complain(EX_CONFIG, "%s", err.text);
+	return command->run(&ctl);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* restantectl user: the file of users, one line at a time. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/out.h"
+#include "base/secret.h"
+#include "auth/passwd_file.h"
+#include "auth/sasl_server.h"
+#include "auth/scheme.h"
+#include "auth/user_name.h"
+#include "auth/userdb.h"
+#include "ctl/ctl.h"
+#include "ctl/prompt.h"
+#include "ctl/users_edit.h"
+
+/* The name as the file has it, and the other one that logs in as the same user. */
+struct names {
+	char name[LIMIT_USER + 1];
+	char alias[LIMIT_USER + 1]; /* "" when there is none */
+};
+
+static int read_names(const struct ctl *ctl, struct names *ret)
+{
+	const struct span name = span_str(ctl->name);
+	const struct span ours = span_str(ctl->config.default_domain);
+	const struct span domain = user_name_domain(name);
+	struct err err;
+
+	ret->alias[0] = '\0';
+	if (user_name_check(name, &err) < 0)
+		return ctl_complain(EX_DATAERR, "'%s': %s", ctl->name, err.text);
+	if (name.p[0] == '#')
+		return ctl_complain(EX_DATAERR,
+				    "'%s': the user name begins with '#', as comments do",
+				    ctl->name);
+	(void)user_name_normalise(name, ret->name);
+	if (ours.n > 0 && domain.n == 0) {
+		char whole[LIMIT_USER + 1];
+		struct out out = {.p = whole, .cap = LIMIT_USER};
+
+		if (out_put(&out, name) && out_char(&out, '@') && out_put(&out, ours))
+			(void)user_name_normalise(out_span(&out), ret->alias);
+	} else if (ours.n > 0 && span_eq_nocase(domain, ours)) {
+		(void)user_name_normalise(user_name_local(name), ret->alias);
+	}
+	return EX_OK;
+}
+
+/* The user's line, under the one name or the other; *ret_name is the one. */
+static bool find(const struct users_edit *e, const struct names *names, struct users_line *ret_line,
+		 const char **ret_name)
+{
+	*ret_name = names->name;
+	if (users_edit_find(e, names->name, ret_line))
+		return true;
+	*ret_name = names->alias;
+	return names->alias[0] != '\0' && users_edit_find(e, names->alias, ret_line);
+}
+
+static int no_such_user(const struct ctl *ctl)
+{
+	return ctl_complain(EX_NOUSER, "there is no user '%s' in '%s'", ctl->name,
+			    ctl->config.users_file);
+}
+
+/* A scheme that can be made, or NULL after saying which there are. */
+static const char *scheme_of(const struct ctl *ctl)
+{
+	const char *wanted = ctl->scheme != NULL ? ctl->scheme : SCHEME_DEFAULT;
+	char all[256] = "";
+	struct out out = {.p = all, .cap = sizeof(all) - 1};
+
+	for (unsigned i = 0; scheme_made(i) != NULL; i++) {
+		if (span_eq_nocase(span_str(scheme_made(i)), span_str(wanted)))
+			return scheme_made(i);
+		(void)(i == 0 || out_put(&out, SPAN_LIT(", ")));
+		(void)out_put(&out, span_str(scheme_made(i)));
+	}
+	all[out.n] = '\0';
+	(void)ctl_complain(EX_USAGE, "cannot make the scheme '%s', only: %s", wanted, all);
+	return NULL;
+}
+
+/* Asks for a password and makes what is stored of it. An exit status. */
+static int make_secret(const char *scheme, const char *name, char *ret_secret)
+{
+	char password[LIMIT_PASSWORD + 2];
+	char prepared[LIMIT_PASSWORD + 2];
+	struct err err;
+	int r = prompt_new_password(name, password, LIMIT_PASSWORD + 1, &err);
+
+	if (r < 0)
+		return r == -EINVAL ? ctl_complain(EX_DATAERR, "%s", err.text) : ctl_fail(r, &err);
+	/*
+	 * In the form that SASL's clients send (RFC 4616 section 2). Clients that send
+	 * it as it was typed get in too: the server tries both.
+	 */
+	const bool other = sasl_prepare_password(password, prepared, sizeof(prepared));
+
+	r = scheme_make(scheme, other ? prepared : password, ret_secret, SCHEME_STORED_MAX, &err);
+	secret_wipe(password, sizeof(password));
+	secret_wipe(prepared, sizeof(prepared));
+	return r < 0 ? ctl_fail(r, &err) : EX_OK;
+}
+
+/* A file that root makes must be readable by those who check passwords. */
+static gid_t group_of_server(const struct ctl *ctl)
+{
+	const struct passwd *pw = geteuid() == 0 ? getpwnam(ctl->config.server_user) : NULL;
+
+	return pw != NULL ? pw->pw_gid : (gid_t)-1;
+}
+
+static bool is_id(const char *text)
+{
+	uint64_t id;
+
+	return text == NULL || num_parse_u64(span_str(text), PASSWD_BAD_ID - 1, &id);
+}
+
+static bool options_are_right(const struct ctl *ctl)
+{
+	if (!is_id(ctl->uid) || !is_id(ctl->gid)) {
+		(void)ctl_complain(EX_USAGE, "--uid and --gid want numbers");
+		return false;
+	}
+	if ((ctl->uid == NULL) != (ctl->gid == NULL)) {
+		(void)ctl_complain(EX_USAGE, "--uid and --gid belong together");
+		return false;
+	}
+	if (ctl->home != NULL && (ctl->home[0] != '/' || strpbrk(ctl->home, ":\r\n") != NULL)) {
+		(void)ctl_complain(EX_USAGE, "--home wants an absolute path without ':'");
+		return false;
+	}
+	return true;
+}
+
+/* name:secret, and uid, gid and home when they were given. */
+static bool put_line(struct out *out, const struct ctl *ctl, const char *name, const char *secret)
+{
+	bool ok = out_put(out, span_str(name)) && out_char(out, ':') &&
+		  out_put(out, span_str(secret));
+
+	if (ctl->uid == NULL && ctl->home == NULL)
+		return ok;
+	ok = ok && out_char(out, ':') && out_put(out, span_str(ctl->uid != NULL ? ctl->uid : "")) &&
+	     out_char(out, ':') && out_put(out, span_str(ctl->gid != NULL ? ctl->gid : ""));
+	if (ctl->home != NULL)
+		ok = ok && out_put(out, SPAN_LIT("::")) && out_put(out, span_str(ctl->home));
+	return ok;
+}
+
+static int add(struct ctl *ctl, const struct names *names, const char *secret)
+{
+	char line[PASSWD_LINE_MAX];
+	struct out out = {.p = line, .cap = sizeof(line)};
+	struct users_edit edit;
+	struct users_line there;
+	const char *name;
+	struct err err;
+	int r;
+
+	if (!put_line(&out, ctl, names->name, secret))
+		return ctl_complain(EX_DATAERR, "the user's line would be too long");
+	r = users_edit_begin(ctl->config.users_file, true, group_of_server(ctl), &edit, &err);
+	if (r < 0)
+		return ctl_fail(r, &err);
+	/* Once more, for now nobody else can add it. */
+	if (find(&edit, names, &there, &name)) {
+		r = ctl_complain(EX_CANTCREAT, "the user '%s' exists already", name);
+	} else {
+		r = users_edit_append(&edit, out_span(&out), &err);
+		if (r < 0)
+			r = ctl_fail(r, &err);
+		else
+			(void)printf("added '%s'\n", names->name);
+	}
+	users_edit_done(&edit);
+	secret_wipe(line, sizeof(line));
+	return r != EX_OK ? r : ctl_printed();
+}
+
+/* Before a password is asked for: is there a user of this name? An exit status. */
+static int look(const struct ctl *ctl, const struct names *names, bool *ret_exists,
+		const char **ret_name)
+{
+	struct users_edit edit;
+	struct users_line line;
+	struct err err;
+	const int r = users_edit_begin(ctl->config.users_file, false, (gid_t)-1, &edit, &err);
+
+	*ret_exists = false;
+	if (r == -ENOENT)
+		return EX_OK;
+	if (r < 0)
+		return ctl_fail(r, &err);
+	*ret_exists = find(&edit, names, &line, ret_name);
+	/* The lock is not held while somebody thinks about a password. */
+	users_edit_done(&edit);
+	return EX_OK;
+}
+
+int ctl_user_add(struct ctl *ctl)
+{
+	const char *scheme = scheme_of(ctl);
+	char secret[SCHEME_STORED_MAX];
+	struct names names;
+	const char *name;
+	bool exists;
+	int r;
+
+	if (scheme == NULL || !options_are_right(ctl))
+		return EX_USAGE;
+	r = read_names(ctl, &names);
+	if (r == EX_OK)
+		r = look(ctl, &names, &exists, &name);
+	if (r != EX_OK)
+		return r;
+	if (exists)
+		return ctl_complain(EX_CANTCREAT, "the user '%s' exists already", name);
+	r = make_secret(scheme, names.name, secret);
+	if (r == EX_OK)
+		r = add(ctl, &names, secret);
+	secret_wipe(secret, sizeof(secret));
+	return r;
+}
+
+static int set_secret(const struct ctl *ctl, const struct names *names, const char *secret)
+{
+	struct users_edit edit;
+	struct users_line line;
+	const char *name;
+	struct err err;
+	int r = users_edit_begin(ctl->config.users_file, false, (gid_t)-1, &edit, &err);
+
+	if (r < 0)
+		return ctl_fail(r, &err);
+	if (!find(&edit, names, &line, &name)) {
+		r = no_such_user(ctl);
+	} else {
+		r = users_edit_replace_secret(&edit, &line, secret, &err);
+		if (r < 0)
+			r = ctl_fail(r, &err);
+		else
+			(void)printf("changed the password of '%s'\n", name);
+	}
+	users_edit_done(&edit);
+	return r != EX_OK ? r : ctl_printed();
+}
+
+int ctl_user_passwd(struct ctl *ctl)
+{
+	const char *scheme = scheme_of(ctl);
+	char secret[SCHEME_STORED_MAX];
+	struct names names;
+	const char *name;
+	bool exists;
+	int r;
+
+	if (scheme == NULL)
+		return EX_USAGE;
+	r = read_names(ctl, &names);
+	if (r == EX_OK)
+		r = look(ctl, &names, &exists, &name);
+	if (r != EX_OK)
+		return r;
+	if (!exists)
+		return no_such_user(ctl);
+	r = make_secret(scheme, name, secret);
+	if (r == EX_OK)
+		r = set_secret(ctl, &names, secret);
+	secret_wipe(secret, sizeof(secret));
+	return r;
+}
+
+int ctl_user_remove(struct ctl *ctl)
+{
+	struct users_edit edit;
+	struct users_line line;
+	struct names names;
+	const char *name;
+	struct err err;
+	int r = read_names(ctl, &names);
+
+	if (r != EX_OK)
+		return r;
+	r = users_edit_begin(ctl->config.users_file, false, (gid_t)-1, &edit, &err);
+	if (r < 0)
+		return ctl_fail(r, &err);
+	if (!find(&edit, &names, &line, &name)) {
+		r = no_such_user(ctl);
+	} else {
+		r = users_edit_remove(&edit, name, &err);
+		if (r < 0)
+			r = ctl_fail(r, &err);
+		else
+			(void)printf("removed '%s'; the mail stays where it is\n", name);
+	}
+	users_edit_done(&edit);
+	return r != EX_OK ? r : ctl_printed();
+}
+
+/* ---- reading ---- */
+
+static void on_notice(void *arg, const char *text)
+{
+	(void)arg;
+	(void)ctl_complain(0, "%s", text);
+}
+
+/* The file as the server reads it: what is wrong in it is said. NULL after a failure. */
+static struct passwd_file *load(const struct ctl *ctl, int *ret_status)
+{
+	struct passwd_file *f = passwd_file_new(ctl->config.users_file, on_notice, NULL);
+	struct err err = {.text = "no memory"};
+	const int r = f == NULL ? -ENOMEM : passwd_file_refresh(f, &err);
+
+	*ret_status = EX_OK;
+	if (r < 0) {
+		*ret_status = ctl_fail(r, &err);
+		passwd_file_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+int ctl_user_list(struct ctl *ctl)
+{
+	int status;
+	struct passwd_file *f = load(ctl, &status);
+	const char *name;
+
+	if (f == NULL)
+		return status;
+	for (size_t i = 0; (name = passwd_file_name(f, i)) != NULL; i++) {
+		struct passwd_user user;
+
+		/* Of two lines for one name only the first is a user. */
+		if (passwd_file_find(f, name, &user) && user.name == name)
+			(void)printf("%s\n", name);
+	}
+	passwd_file_free(f);
+	return ctl_printed();
+}
+
+static void print_id(const char *what, uint32_t id)
+{
+	if (id == PASSWD_NO_ID)
+		(void)printf("%s: none\n", what);
+	else if (id == PASSWD_BAD_ID)
+		(void)printf("%s: not a number\n", what);
+	else
+		(void)printf("%s: %u\n", what, id);
+}
+
+static void copy(char *to, size_t cap, const char *from)
+{
+	(void)snprintf(to, cap, "%s", from);
+}
+
+static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user)
+{
+	const struct userdb_place place = {
+		.mail_location = ctl->config.mail_location,
+		.default_domain = ctl->config.default_domain,
+		.own_ids = ctl->config.mail_user[0] == '\0',
+	};
+	struct user_record record = {.uid = user->uid, .gid = user->gid};
+	struct userdb_maildrop maildrop;
+	struct err err;
+
+	copy(record.name, sizeof(record.name), user->name);
+	copy(record.home, sizeof(record.home), user->home);
+	copy(record.mail, sizeof(record.mail), user->mail);
+	if (userdb_maildrop(&record, &place, &maildrop, &err) < 0)
+		(void)printf("maildrop: none: %s\n", err.text);
+	else
+		(void)printf("maildrop: %s\n", maildrop.path);
+}
+
+int ctl_user_show(struct ctl *ctl)
+{
+	struct passwd_user user;
+	struct names names;
+	int status = read_names(ctl, &names);
+
+	if (status != EX_OK)
+		return status;
+
+	struct passwd_file *f = load(ctl, &status);
+
+	if (f == NULL)
+		return status;
+	if (!passwd_file_find(f, names.name, &user) &&
+	    (names.alias[0] == '\0' || !passwd_file_find(f, names.alias, &user))) {
+		passwd_file_free(f);
+		return no_such_user(ctl);
+	}
+	(void)printf("name: %s\n", user.name);
+	(void)printf("scheme: %s\n", scheme_name(user.secret));
+	print_maildrop(ctl, &user);
+	print_id("uid", user.uid);
+	print_id("gid", user.gid);
+	if (ctl->config.mail_user[0] != '\0')
+		(void)printf("owner: %s (mail_user)\n", ctl->config.mail_user);
+	if (user.home[0] != '\0')
+		(void)printf("home: %s\n", user.home);
+	passwd_file_free(f);
+	return ctl_printed();
+}
