@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """tools/check-man notices when a page, an example and a program don't agree.
 
-Arguments: config_table, restanted.conf.5 and restanted.conf as they were built.
+Arguments, as they were built: config_table, restanted.conf.5, restanted.conf, restantectl.8,
+restantectl.
 """
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import unittest
 from pathlib import Path
 
 CHECK = Path(__file__).resolve().parents[2] / 'tools' / 'check-man'
-TABLE, PAGE, EXAMPLE = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+TABLE, PAGE, EXAMPLE, CTL_PAGE, CTL = (sys.argv.pop(1) for _ in range(5))
 
 
 def check(*args):
@@ -65,6 +66,30 @@ class Config(unittest.TestCase):
         self.assert_found('needs', example=('#default_domain', 'idle_timeout = soon\n#default_domain'))
         self.assert_found('with everything switched on',
                           example=('#lmtp_socket_group = "postfix"', '#lmtp_socket_group = "a" b'))
+
+
+class Program(unittest.TestCase):
+    def assert_found(self, words, old, new):
+        with tempfile.TemporaryDirectory() as folder:
+            text = Path(CTL_PAGE).read_text(encoding='utf-8')
+            self.assertIn(old, text)
+            page = Path(folder, 'restantectl.8')
+            page.write_text(text.replace(old, new, 1), encoding='utf-8')
+            code, output = check('program', page, CTL)
+            self.assertEqual(code, 1)
+            self.assertIn(words, output)
+
+    def test_as_it_is(self):
+        self.assertEqual(check('program', CTL_PAGE, CTL), (0, ''))
+
+    def test_options(self):
+        self.assert_found('--scheme is missing', '.It Fl -scheme', '.It Fl -schema')
+        self.assert_found('--schema is unknown', '.It Fl -scheme', '.It Fl -schema')
+        self.assert_found('-c is missing', '.It Fl c Ar file , Fl -config', '.It Fl -config')
+
+    def test_commands(self):
+        self.assert_found('user list is missing', '.It Cm user list', '.It Cm user lost')
+        self.assert_found('user lost is unknown', '.It Cm user list', '.It Cm user lost')
 
 
 class Lint(unittest.TestCase):
