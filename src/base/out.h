@@ -54,6 +54,16 @@ static inline bool out_u64(struct out *o, uint64_t v)
 	return out_put(o, span_of(digits + at, sizeof(digits) - at));
 }
 
+/*
+ * Takes back all but the first n octets, and returns false: the end of a chain
+ * that must be written as a whole, `return (a && b) || out_undo(o, before)`.
+ */
+static inline bool out_undo(struct out *o, size_t n)
+{
+	o->n = n;
+	return false;
+}
+
 static inline struct span out_span(const struct out *o)
 {
 	return span_of(o->p, o->n);

@@ -44,7 +44,7 @@ enum pop3_argument {
 	POP3_ARGUMENT_NUMBER_LINES,    /* a message number and how many lines */
 	POP3_ARGUMENT_USER,            /* a name, perhaps with spaces inside */
 	POP3_ARGUMENT_PASSWORD,        /* the rest of the line */
-	POP3_ARGUMENT_USER_DIGEST,     /* a name, and 32 hexadecimal digits */
+	POP3_ARGUMENT_USER_DIGEST,     /* a name, and an MD5 digest in hexadecimal */
 	POP3_ARGUMENT_MECHANISM,       /* a SASL mechanism, perhaps an initial response */
 };
 
@@ -89,7 +89,7 @@ struct pop3_command {
 	uint64_t lines;        /* TOP */
 	struct span user;      /* USER, APOP: 1 octet at least */
 	struct span password;  /* PASS: may be empty, may hold any octet but NUL, CR and LF */
-	struct span digest;    /* APOP: 32 hexadecimal digits, as they were sent */
+	struct span digest;    /* APOP: 32 hexadecimal digits in lower case */
 	struct span mechanism; /* AUTH: 1 to 20 octets, as sent; empty in a bare AUTH */
 	bool has_initial;      /* AUTH */
 	struct span initial;   /* AUTH: as sent, base64 or "="; see sasl_frame.h */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "codec/pop3/pop3_reply.h"
+
+#include <assert.h>
+
+#define EOL SPAN_LIT("\r\n")
+
+bool pop3_reply_ok(struct out *out, struct span text)
+{
+	const size_t before = out->n;
+
+	return (out_put(out, SPAN_LIT("+OK")) && (text.n == 0 || out_char(out, ' ')) &&
+		out_put(out, text) && out_put(out, EOL)) ||
+	       out_undo(out, before);
+}
+
+bool pop3_reply_err(struct out *out, enum pop3_code code, struct span text)
+{
+	static const char *const words[POP3_CODES] = {
+		[POP3_CODE_NONE] = "",
+		[POP3_CODE_IN_USE] = "[IN-USE] ",
+		[POP3_CODE_LOGIN_DELAY] = "[LOGIN-DELAY] ",
+		[POP3_CODE_SYS_TEMP] = "[SYS/TEMP] ",
+		[POP3_CODE_SYS_PERM] = "[SYS/PERM] ",
+		[POP3_CODE_AUTH] = "[AUTH] ",
+	};
+
+	const size_t before = out->n;
+
+	assert(code < POP3_CODES);
+	return (out_put(out, SPAN_LIT("-ERR ")) && out_put(out, span_str(words[code])) &&
+		out_put(out, text) && out_put(out, EOL)) ||
+	       out_undo(out, before);
+}
+
+/* Two numbers with `between`, and `end`. */
+static bool put_numbers(struct out *out, struct span begin, uint64_t first, struct span between,
+			uint64_t second, struct span end)
+{
+	const size_t before = out->n;
+
+	return (out_put(out, begin) && out_u64(out, first) && out_put(out, between) &&
+		out_u64(out, second) && out_put(out, end)) ||
+	       out_undo(out, before);
+}
+
+bool pop3_reply_retr(struct out *out, uint64_t octets)
+{
+	const size_t before = out->n;
+
+	return (out_put(out, SPAN_LIT("+OK ")) && out_u64(out, octets) &&
+		out_put(out, SPAN_LIT(" octets\r\n"))) ||
+	       out_undo(out, before);
+}
+
+bool pop3_reply_stat(struct out *out, uint32_t count, uint64_t octets)
+{
+	return put_numbers(out, SPAN_LIT("+OK "), count, SPAN_LIT(" "), octets, EOL);
+}
+
+bool pop3_reply_list_begin(struct out *out, uint32_t count, uint64_t octets)
+{
+	return put_numbers(out, SPAN_LIT("+OK "), count,
+			   count == 1 ? SPAN_LIT(" message (") : SPAN_LIT(" messages ("), octets,
+			   SPAN_LIT(" octets)\r\n"));
+}
+
+bool pop3_reply_list_one(struct out *out, uint32_t number, uint64_t octets)
+{
+	return put_numbers(out, SPAN_LIT("+OK "), number, SPAN_LIT(" "), octets, EOL);
+}
+
+bool pop3_reply_list_line(struct out *out, uint32_t number, uint64_t octets)
+{
+	return put_numbers(out, SPAN_LIT(""), number, SPAN_LIT(" "), octets, EOL);
+}
+
+static bool put_uidl(struct out *out, struct span begin, uint32_t number, struct span uidl)
+{
+	const size_t before = out->n;
+
+	return (out_put(out, begin) && out_u64(out, number) && out_char(out, ' ') &&
+		out_put(out, uidl) && out_put(out, EOL)) ||
+	       out_undo(out, before);
+}
+
+bool pop3_reply_uidl_one(struct out *out, uint32_t number, struct span uidl)
+{
+	return put_uidl(out, SPAN_LIT("+OK "), number, uidl);
+}
+
+bool pop3_reply_uidl_line(struct out *out, uint32_t number, struct span uidl)
+{
+	return put_uidl(out, SPAN_LIT(""), number, uidl);
+}
+
+bool pop3_reply_end(struct out *out)
+{
+	return out_put(out, SPAN_LIT(".\r\n"));
+}
+
+/* "KEYWORD argument", or nothing at all without an argument. */
+static bool put_fact(struct out *out, struct span keyword, struct span argument)
+{
+	return argument.n == 0 || (out_put(out, keyword) && out_char(out, ' ') &&
+				   out_put(out, argument) && out_put(out, EOL));
+}
+
+bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
+{
+	const bool stls = capa->stls && capa->state == POP3_AUTHORIZATION;
+	const size_t before = out->n;
+
+	return (out_put(out, SPAN_LIT("+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
+				      "AUTH-RESP-CODE\r\nPIPELINING\r\n")) &&
+		(!stls || out_put(out, SPAN_LIT("STLS\r\n"))) &&
+		(!capa->user || out_put(out, SPAN_LIT("USER\r\n"))) &&
+		put_fact(out, SPAN_LIT("SASL"), capa->sasl) &&
+		put_fact(out, SPAN_LIT("IMPLEMENTATION"), capa->implementation) &&
+		pop3_reply_end(out)) ||
+	       out_undo(out, before);
+}
+
+bool pop3_reply_mechanisms(struct out *out, struct span sasl)
+{
+	const size_t before = out->n;
+	bool complete = out_put(out, SPAN_LIT("+OK mechanisms follow\r\n"));
+
+	while (complete && sasl.n > 0) {
+		const size_t n = span_find(sasl, ' ');
+
+		if (n > 0)
+			complete = out_put(out, span_of(sasl.p, n)) && out_put(out, EOL);
+		span_skip(&sasl, n < sasl.n ? n + 1 : n);
+	}
+	return (complete && pop3_reply_end(out)) || out_undo(out, before);
+}
