@@ -164,6 +164,28 @@ static void a_long_value_costs_its_field_only(void **state)
 			    "\"first\":\"1\",\"last\":\"2\"}");
 }
 
+static char any_length[LINE_BYTES];
+
+static void say_any_length(void)
+{
+	log_event(LOG_LEVEL_INFO, "x", log_str("value", any_length));
+}
+
+/* Whatever the last field leaves of the line, the line has its end (caught() looks) and brace. */
+static void a_line_has_its_end_at_every_length(void **state)
+{
+	char line[LINE_BYTES];
+
+	(void)state;
+	log_init(LOG_TARGET_STDERR, LOG_FORMAT_JSON, LOG_LEVEL_INFO, "p");
+	for (size_t n = LINE_BYTES - 120; n < LINE_BYTES; n++) {
+		memset(any_length, 'v', n);
+		any_length[n] = '\0';
+		caught(line, say_any_length);
+		assert_int_equal(line[strlen(line) - 1], '}');
+	}
+}
+
 static void levels(void **state)
 {
 	char line[LINE_BYTES];
@@ -187,6 +209,7 @@ int main(void)
 		cmocka_unit_test(key_value),
 		cmocka_unit_test(json),
 		cmocka_unit_test(a_long_value_costs_its_field_only),
+		cmocka_unit_test(a_line_has_its_end_at_every_length),
 		cmocka_unit_test(levels),
 	};
 
