@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * smtp_address.h - paths, as MAIL and RCPT carry them (RFC 5321 section 4.1.2, RFC
- * 6531 section 3.3), and what is made of a local part.
+ * 6531 section 3.3).
  *
  * The grammar is RFC 5321's, with what mail in the wild needs so that none of it
  * bounces: a source route is read and dropped, a domain may have underscores, a
@@ -40,15 +40,5 @@ struct smtp_path {
 enum smtp_path_status smtp_path_parse(struct span *in, enum smtp_path_kind kind,
 				      struct smtp_path *ret_path);
 
-/* An address alone, without brackets: what follows is not allowed either. */
-enum smtp_path_status smtp_address_parse(struct span text, struct smtp_path *ret_path);
-
 /* Appends a local part without its quotes and backslashes. False when there is no room. */
 bool smtp_local_unquote(struct out *out, struct span local);
-
-/*
- * Splits "user+detail" where the delimiter first stands behind the first octet;
- * *ret_detail is empty when it doesn't, or when delimiter is empty.
- */
-void smtp_local_split(struct span local, struct span delimiter, struct span *ret_user,
-		      struct span *ret_detail);
