@@ -65,6 +65,14 @@ static void raise_fd_limit(const struct config *config)
 			  log_str("effect", "max_connections may not be reached"));
 }
 
+void master_own_users(struct config *config)
+{
+	if (geteuid() == 0)
+		return;
+	(void)snprintf(config->mail_user, sizeof(config->mail_user), "#%u", (unsigned)geteuid());
+	memcpy(config->server_user, config->mail_user, sizeof(config->server_user));
+}
+
 static int take_signals(struct err *err)
 {
 	sigset_t set;
@@ -262,6 +270,7 @@ int master_run(const char *path, const struct config *config)
 
 	m->path = path;
 	m->config = *config;
+	master_own_users(&m->config);
 	m->next_id = 1;
 	if (m->config.listeners == 0)
 		m->config.listeners = count_cores();

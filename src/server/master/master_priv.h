@@ -71,6 +71,14 @@ struct master {
 	bool reloading;       /* new listeners start, old ones wait for them to be ready */
 };
 
+/* ---- master.c ---- */
+
+/*
+ * Without root nobody can become anybody else: the users that the configuration
+ * names are replaced by the one that we are.
+ */
+void master_own_users(struct config *config);
+
 /* ---- master_child.c ---- */
 
 /* Starts what should run and doesn't, if its time has come. */

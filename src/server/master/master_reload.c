@@ -94,6 +94,7 @@ static int reload(struct master *m, struct err *err)
 
 	if (r < 0)
 		return r;
+	master_own_users(&fresh);
 	keep_fixed(&fresh, &m->config);
 	fresh.listeners = m->config.listeners;
 	r = master_check(&fresh, err);

@@ -68,16 +68,23 @@ void stored_reply(struct session *s, const union ipc_msg *m, int fd)
 		ipc_channel_send(&s->link->ch, m, fd);
 }
 
-void stored_read_auth(struct stored *sd)
+/* Also one that has just died: what it said before still counts. Links go later, from the loop. */
+static void read_role(struct stored *sd, enum ipc_role role)
 {
-	struct link *next;
-
-	/* Also an auth that has just died: what it said before still counts. */
-	for (struct link *l = sd->links; l != NULL; l = next) {
-		next = l->next;
-		if (l->ch.peer == IPC_AUTH)
+	for (struct link *l = sd->links; l != NULL; l = l->next) {
+		if (l->ch.peer == role)
 			ipc_channel_read_now(&l->ch);
 	}
+}
+
+void stored_read_auth(struct stored *sd)
+{
+	read_role(sd, IPC_AUTH);
+}
+
+void stored_read_listeners(struct stored *sd)
+{
+	read_role(sd, IPC_LISTENER);
 }
 
 static struct link *find_listener(struct stored *sd, uint32_t id)

@@ -77,12 +77,32 @@ static void open_run(struct session *s, struct request *q)
 		       : err_set(&q->err, EINVAL, "'%s' is no path for a maildrop", g->path);
 }
 
+/*
+ * Whoever has the maildrop may have hung up before this session asked for it, on
+ * a channel that we haven't read yet. The first refusal is therefore not the last
+ * word, and none is while somebody is on the way out.
+ */
+static bool may_be_free_soon(struct session *s, struct request *q)
+{
+	if (s->link == NULL)
+		return false;
+	if (q->tries++ == 0) {
+		stored_read_listeners(s->sd);
+		return true;
+	}
+	return s->user->closing > (s->closing ? 1U : 0U);
+}
+
 static void open_done(struct session *s, struct request *q)
 {
 	const char *const user = request_msg(q)->grant.user;
 
 	if (q->r == 0) {
 		reply_opened(s, IPC_OK, user);
+		return;
+	}
+	if (q->r == -EBUSY && may_be_free_soon(s, q)) {
+		q->again = true;
 		return;
 	}
 	if (q->r != -EBUSY)

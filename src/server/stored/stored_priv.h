@@ -69,6 +69,8 @@ struct request {
 	struct request *next;
 	size_t n; /* octets of the message */
 	int r;
+	unsigned tries; /* IPC_GRANT_OPEN */
+	bool again;     /* done() wants it to be tried once more */
 	struct err err;
 	uint32_t removed;             /* IPC_COMMIT */
 	struct store_message message; /* IPC_GET */
@@ -107,6 +109,7 @@ struct session {
 	struct request **last;
 	unsigned n_requests;
 	struct request *running; /* in the pool. Owned */
+	bool advancing;          /* in session_advance() */
 	bool leaving;            /* IPC_CLOSE, or the listener is gone: ends when nothing waits */
 	uv_work_t work;
 };
@@ -148,8 +151,9 @@ void stored_reply(struct session *s, const union ipc_msg *m, int fd);
  */
 void stored_refuse(struct link *l, uint64_t session, const char *why);
 
-/* Handles what auth has already sent. */
+/* Handles what auth, or what every listener, has already sent. */
 void stored_read_auth(struct stored *sd);
+void stored_read_listeners(struct stored *sd);
 
 /* Absolute, and without "..": auth made it from a user's name. */
 bool stored_path_is_safe(const char *path);

@@ -205,6 +205,16 @@ static void finish(struct session *s, struct request *q)
 	free(q);
 }
 
+static void put_first(struct session *s, struct request *q)
+{
+	q->again = false;
+	q->next = s->first;
+	s->first = q;
+	if (q->next == NULL)
+		s->last = &q->next;
+	s->n_requests++;
+}
+
 static void done(uv_work_t *work, int status)
 {
 	struct session *const s = work->data;
@@ -215,7 +225,10 @@ static void done(uv_work_t *work, int status)
 	(void)status;
 	op_of(request_msg(q)->head.type)->done(s, q);
 	s->running = NULL;
-	finish(s, q);
+	if (q->again)
+		put_first(s, q);
+	else
+		finish(s, q);
 	session_advance(s);
 }
 
@@ -244,7 +257,8 @@ static void take_first(struct session *s)
 	s->n_requests--;
 }
 
-void session_advance(struct session *s)
+/* Starts the first of what waits, again and again until something runs. */
+static void start_requests(struct session *s)
 {
 	struct request *q;
 
@@ -267,6 +281,16 @@ void session_advance(struct session *s)
 		if (uv_queue_work(&s->sd->process->loop, &s->work, run, done) < 0)
 			abort(); /* it would say that run is NULL, and nothing else */
 	}
+}
+
+void session_advance(struct session *s)
+{
+	/* admit() may read a channel, and what comes may be for this very session. */
+	if (s->advancing)
+		return;
+	s->advancing = true;
+	start_requests(s);
+	s->advancing = false;
 	if (is_empty(s))
 		session_free(s);
 }
