@@ -53,18 +53,21 @@ void userdb_free(struct userdb *db)
 	free(db);
 }
 
+void userdb_add_source(struct userdb *db, const struct userdb_source *source)
+{
+	assert(db->n_sources < SOURCES_MAX);
+	db->sources[db->n_sources++] = *source;
+}
+
 int userdb_add_passwd_file(struct userdb *db, const char *path)
 {
-	struct userdb_source *s = &db->sources[db->n_sources];
-
-	assert(db->n_sources < SOURCES_MAX);
-
-	const int r = userdb_passwd_open(path, db->notice, db->notice_arg, s);
+	struct userdb_source source;
+	const int r = userdb_passwd_open(path, db->notice, db->notice_arg, &source);
 
 	if (r < 0)
 		return r;
-	db->n_sources++;
-	s->ops->refresh(s->state);
+	userdb_add_source(db, &source);
+	source.ops->refresh(source.state);
 	return 0;
 }
 

@@ -30,6 +30,9 @@ struct userdb_source_ops {
 void userdb_answer(struct userdb_query *q, enum userdb_status status,
 		   const struct user_record *record);
 
+/* Adds a source behind the others; it is the database's from here on. */
+void userdb_add_source(struct userdb *db, const struct userdb_source *source);
+
 /* Fills *ret_source. -ENOMEM. */
 int userdb_passwd_open(const char *path, userdb_notice *notice, void *arg,
 		       struct userdb_source *ret_source);
