@@ -71,9 +71,8 @@ int privileges_drop(const char *user, bool as_owners, struct err *err)
 		int r;
 
 		if (user[0] == '\0' && as_owners) {
-			r = limit_capabilities(UINT64_C(1) << CAP_SETUID |
-					       UINT64_C(1) << CAP_SETGID |
-					       UINT64_C(1) << CAP_CHOWN);
+			r = limit_capabilities(UINT64_C(1) << CAP_SETUID | UINT64_C(1)
+										   << CAP_SETGID);
 			if (r < 0)
 				return err_sys(err, -r, "cannot drop capabilities");
 		} else {
