@@ -96,7 +96,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_CONFIG] = {"config", FROM(MASTER), TO_CHILDREN, FD_ALWAYS, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},
 	[IPC_DRAIN] = {"drain", FROM(MASTER), TO_CHILDREN, FD_NEVER, SESSION_ZERO,
-		sizeof(struct ipc_plain), NULL, NULL},
+		sizeof(struct ipc_drain), NULL, CHECKS(ZERO(ipc_drain, zero))},
 	[IPC_READY] = {"ready", TO_CHILDREN, FROM(MASTER), FD_NEVER, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},
 

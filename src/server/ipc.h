@@ -27,7 +27,7 @@ enum ipc_type {
 	/* master to all */
 	IPC_LINK = 1, /* descriptor: a channel to peer_role number peer_id */
 	IPC_CONFIG,   /* descriptor: a memfd with a struct config, after a reload */
-	IPC_DRAIN,    /* take nothing new, exit when the last session has ended */
+	IPC_DRAIN,    /* take nothing new, exit when the last session has ended. May come again */
 	/* all to master */
 	IPC_READY, /* sealed, and ready for work */
 
@@ -90,6 +90,14 @@ struct ipc_link {
 	struct ipc_head head; /* session 0 */
 	uint32_t peer_role;   /* enum ipc_role */
 	uint32_t peer_id;
+};
+
+/* IPC_DRAIN. */
+#define IPC_DRAIN_FOREVER UINT32_MAX /* after a reload: sessions end by themselves */
+struct ipc_drain {
+	struct ipc_head head; /* session 0 */
+	uint32_t seconds;     /* that sessions still have */
+	uint32_t zero;
 };
 
 struct ipc_plain {
@@ -238,6 +246,7 @@ union ipc_msg {
 	struct ipc_head head;
 	struct ipc_plain plain;
 	struct ipc_link link;
+	struct ipc_drain drain;
 	struct ipc_auth_pass pass;
 	struct ipc_auth_apop apop;
 	struct ipc_sasl sasl;

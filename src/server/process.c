@@ -165,7 +165,8 @@ static void on_control(struct ipc_channel *ch, const union ipc_msg *m, int fd)
 		take_config(p, fd);
 		break;
 	case IPC_DRAIN:
-		log_event(LOG_LEVEL_DEBUG, "drain");
+		p->drain_seconds = m->drain.seconds;
+		log_event(LOG_LEVEL_DEBUG, "drain", log_num("seconds", p->drain_seconds));
 		p->ops->on_drain(p);
 		break;
 	default:

@@ -50,7 +50,11 @@ struct process_ops {
 	 * NULL. */
 	void (*on_config)(struct process *p);
 
-	/* Take nothing new; process_quit() when the last session has ended. Comes once. */
+	/*
+	 * Take nothing new; process_quit() when the last session has ended. Sessions
+	 * have p->drain_seconds for that. Comes again when the time is shortened:
+	 * first for a reload, for ever, and then because everything ends.
+	 */
 	void (*on_drain)(struct process *p);
 
 	/*
@@ -63,11 +67,12 @@ struct process_ops {
 struct process {
 	void *owner; /* the role's own, set in prepare() or start(). Borrowed */
 	const struct process_ops *ops;
-	uint32_t id;           /* other processes' peer_id for it; unique while the master lives */
-	struct config *config; /* Owned */
-	const int *sockets;    /* bound and listening, one for each of config->listen. Owned */
-	unsigned threads;      /* of libuv's pool: prepare() may set it. Starts as 4 */
-	uv_loop_t loop;        /* from start() on */
+	uint32_t id;            /* other processes' peer_id for it; unique while the master lives */
+	struct config *config;  /* Owned */
+	const int *sockets;     /* bound and listening, one for each of config->listen. Owned */
+	unsigned threads;       /* of libuv's pool: prepare() may set it. Starts as 4 */
+	uint32_t drain_seconds; /* when on_drain() is called; IPC_DRAIN_FOREVER: any time */
+	uv_loop_t loop;         /* from start() on */
 
 	struct ipc_channel _control;
 };

@@ -23,6 +23,9 @@
 /* What auth and storage get to end, after the last listener. */
 #define STOP_MS 5000
 
+/* A listener ends its sessions by itself when their time is over; this is for one that hangs. */
+#define DRAIN_EXTRA_MS 2000
+
 /*
  * Descriptors for each connection, in the process that needs most: storage holds
  * the lock, the snapshot, the folders and a message in hand.
@@ -104,12 +107,13 @@ static void kill_role(const struct master *m, enum ipc_role role)
 static void begin_drain(struct master *m)
 {
 	m->state = MASTER_DRAINING;
-	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000;
+	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000 +
+			 DRAIN_EXTRA_MS;
 	log_event(LOG_LEVEL_INFO, "stopping", log_num("drain_seconds", m->config.drain_timeout));
 	master_notify("STOPPING=1");
 	for (struct child *c = m->children; c != NULL; c = c->next) {
 		if (c->role == IPC_LISTENER)
-			master_drain_child(c);
+			master_drain_child(c, m->config.drain_timeout);
 	}
 }
 
@@ -118,7 +122,7 @@ static void begin_stop(struct master *m)
 	m->state = MASTER_STOPPING;
 	m->deadline_ms = clock_mono_ms() + STOP_MS;
 	for (struct child *c = m->children; c != NULL; c = c->next)
-		master_drain_child(c);
+		master_drain_child(c, STOP_MS / 1000);
 }
 
 static void on_deadline(struct master *m)
@@ -178,7 +182,7 @@ static void settle(struct master *m)
 	}
 	for (struct child *c = m->children; c != NULL; c = c->next) {
 		if (c->slot < 0)
-			master_drain_child(c);
+			master_drain_child(c, IPC_DRAIN_FOREVER);
 	}
 }
 

@@ -189,14 +189,16 @@ void master_tell(struct child *c, const union ipc_msg *msg, int fd)
 	(void)kill(c->pid, SIGKILL);
 }
 
-void master_drain_child(struct child *c)
+void master_drain_child(struct child *c, uint32_t seconds)
 {
 	static union ipc_msg drain;
 
-	if (c->draining)
+	if (c->draining && c->drain_seconds <= seconds)
 		return;
 	c->draining = true;
+	c->drain_seconds = seconds;
 	ipc_start(&drain, IPC_DRAIN, 0);
+	drain.drain.seconds = seconds;
 	master_tell(c, &drain, -1);
 }
 

@@ -29,6 +29,7 @@ struct child {
 	int slot;    /* -1: replaced */
 	bool ready;
 	bool draining;
+	uint32_t drain_seconds;
 	uint64_t started_ms;
 };
 
@@ -90,8 +91,8 @@ void master_reap(struct master *m);
 /* Reads a control channel: READY, or its end. */
 void master_read_control(struct master *m, struct child *c);
 
-/* Says it once. */
-void master_drain_child(struct child *c);
+/* seconds may be IPC_DRAIN_FOREVER. Says it again only when the time is shorter. */
+void master_drain_child(struct child *c, uint32_t seconds);
 
 /* Milliseconds until master_start_due() has something to do, or -1. */
 int64_t master_due_in(const struct master *m, uint64_t now_ms);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "net/listen.h"
 #include "server/master/master_priv.h"
 
@@ -57,6 +58,18 @@ static int find_group(const char *name, gid_t *ret_gid, struct err *err)
 	return 0;
 }
 
+static void log_bound(const struct config_listen *l)
+{
+	static const char *const protocols[] = {
+		[CONFIG_POP3] = "pop3",
+		[CONFIG_POP3S] = "pop3s",
+		[CONFIG_LMTP] = "lmtp",
+	};
+
+	log_event(LOG_LEVEL_INFO, "listening", log_str("protocol", protocols[l->protocol]),
+		  log_str("address", l->host), log_num(is_unix(l) ? NULL : "port", l->port));
+}
+
 static int bind_one(const struct config *config, const struct config_listen *l, unsigned listeners,
 		    struct bound **ret_bound, struct err *err)
 {
@@ -81,6 +94,7 @@ static int bind_one(const struct config *config, const struct config_listen *l, 
 		return r;
 	}
 	*ret_bound = b;
+	log_bound(l);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ struct member {
 #define ORIGIN(s) M(s, origin.flags, MAX, 3), M(s, origin.remote, STR, 0)
 
 static const struct member plain[] = {HEAD(ipc_plain), END};
+static const struct member drain[] = {HEAD(ipc_drain), M(ipc_drain, seconds, ANY, 0),
+				      M(ipc_drain, zero, ZERO, 0), END};
 static const struct member link_[] = {HEAD(ipc_link), M(ipc_link, peer_role, MAX, IPC_ROLES - 1),
 				      M(ipc_link, peer_id, ANY, 0), END};
 static const struct member pass[] = {HEAD(ipc_auth_pass),
@@ -132,7 +134,7 @@ static const struct row {
 } rows[] = {
 	{IPC_LINK, A(MASTER), CHILDREN, ALWAYS, false, sizeof(struct ipc_link), link_, 0, 0, 0},
 	{IPC_CONFIG, A(MASTER), CHILDREN, ALWAYS, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
-	{IPC_DRAIN, A(MASTER), CHILDREN, NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_DRAIN, A(MASTER), CHILDREN, NEVER, false, sizeof(struct ipc_drain), drain, 0, 0, 0},
 	{IPC_READY, CHILDREN, A(MASTER), NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
 	{IPC_AUTH_PASS, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_auth_pass), pass, 0, 0,
 	 0},
