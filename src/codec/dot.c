@@ -21,7 +21,8 @@ enum octet_class { IS_CR, IS_LF, IS_DOT, IS_OTHER };
 /*
  * The octets that lead to START, TEXT and CR are text. A dot that begins a line,
  * and a CR after it, are held back until it is clear what they were: nothing
- * (DOT to TEXT), the end, or text after all (FREE).
+ * (DOT to TEXT), the end, or text after all (FREE). What skip_text() passes over
+ * is in the rows of TEXT only to make them whole.
  *
  * Strict, DOT to TEXT: RFC 5321 drops the first dot, whatever follows it.
  *
