@@ -48,7 +48,7 @@ static unsigned count_cores(void)
 	return n < 1 ? 1 : n > MASTER_LISTENERS_MAX ? MASTER_LISTENERS_MAX : (unsigned)n;
 }
 
-static void raise_fd_limit(const struct config *config)
+void master_raise_fd_limit(const struct config *config)
 {
 	const rlim_t wanted = (rlim_t)config->max_connections * FDS_PER_CONNECTION + FDS_OTHER;
 	struct rlimit limit;
@@ -247,7 +247,7 @@ static int start(struct master *m, struct err *err)
 	r = master_check(&m->config, err);
 	if (r < 0)
 		return r;
-	raise_fd_limit(&m->config);
+	master_raise_fd_limit(&m->config);
 	r = sockets_bind(&m->config, &none, m->n_slots - SLOT_LISTENER, &m->sockets, err);
 	if (r < 0)
 		return r;

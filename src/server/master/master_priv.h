@@ -80,6 +80,9 @@ struct master {
  */
 void master_own_users(struct config *config);
 
+/* Room for as many descriptors as max_connections needs, for us and children to come. */
+void master_raise_fd_limit(const struct config *config);
+
 /* ---- master_child.c ---- */
 
 /* Starts what should run and doesn't, if its time has come. */

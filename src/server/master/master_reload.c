@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -74,6 +75,21 @@ static void tell_config(struct master *m, int fd)
 	}
 }
 
+/* max_connections may have grown, and auth and storage go on. */
+static void raise_fd_limits(const struct master *m)
+{
+	struct rlimit limit;
+
+	master_raise_fd_limit(&m->config);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	for (const struct child *c = m->children; c != NULL; c = c->next) {
+		if (prlimit(c->pid, RLIMIT_NOFILE, &limit, NULL) < 0)
+			log_event(LOG_LEVEL_DEBUG, "few-descriptors", log_num("id", c->id),
+				  log_str("error", strerror(errno)));
+	}
+}
+
 /* From here on they are replaced; they go on until master.c finds the new ones ready. */
 static void retire_listeners(struct master *m)
 {
@@ -96,6 +112,8 @@ static int reload(struct master *m, struct err *err)
 		return r;
 	master_own_users(&fresh);
 	keep_fixed(&fresh, &m->config);
+	if (fresh.listeners != 0 && fresh.listeners != m->config.listeners)
+		log_event(LOG_LEVEL_WARN, "reload-needs-restart", log_str("option", "listeners"));
 	fresh.listeners = m->config.listeners;
 	r = master_check(&fresh, err);
 	if (r < 0)
@@ -111,6 +129,7 @@ static int reload(struct master *m, struct err *err)
 		return err_sys(err, -fd, "cannot pass on the configuration");
 	}
 	m->config = fresh;
+	raise_fd_limits(m);
 	sockets_replace(&m->sockets, &sockets);
 	tell_config(m, fd);
 	(void)close(fd);
