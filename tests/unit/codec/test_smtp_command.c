@@ -78,6 +78,7 @@ static const struct {
 	GOOD("NOOP", .verb = SMTP_NOOP),
 	GOOD("NOOP x y", .verb = SMTP_NOOP, .text = S("x y")),
 	GOOD("HELP", .verb = SMTP_HELP),
+	GOOD("HELP MAIL", .verb = SMTP_HELP, .text = S("MAIL")),
 	GOOD("VRFY alice", .verb = SMTP_VRFY, .text = S("alice")),
 	BAD("VRFY", SYNTAX, SMTP_VRFY),
 	/* LHLO */
@@ -184,6 +185,9 @@ static void smtp_says_ehlo(void **state)
 	assert_int_equal(smtp_command_parse(S("EHLO a"), SMTP_DIALECT_SMTP, false, &c),
 			 SMTP_COMMAND_OK);
 	assert_true(span_eq(c.host, S("a")));
+	assert_int_equal(smtp_command_parse(S("HELO b"), SMTP_DIALECT_SMTP, false, &c),
+			 SMTP_COMMAND_OK);
+	assert_true(span_eq(c.host, S("b")));
 	assert_int_equal(smtp_command_parse(S("LHLO a"), SMTP_DIALECT_SMTP, false, &c),
 			 SMTP_COMMAND_WRONG_DIALECT);
 }
