@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/rand.h"
 #include "base/secret.h"
 
 struct sasl_context {
@@ -272,18 +271,10 @@ enum sasl_status sasl_session_step(struct sasl_session *s, struct span answer)
 
 enum sasl_status sasl_session_secret(struct sasl_session *s, const char *password)
 {
-	char nobody[33];
-	int r;
-
 	assert(s->held.n > 0);
-	if (password == NULL) {
-		/* Nobody's password: it takes as long, and can't be known. */
-		(void)snprintf(nobody, sizeof(nobody), "%016llx%016llx",
-			       (unsigned long long)rand_u64(), (unsigned long long)rand_u64());
-		password = nobody;
-	}
-	r = gsasl_property_set(s->gsasl, GSASL_PASSWORD, password);
-	if (r != GSASL_OK)
+	if (password == NULL)
+		return SASL_FAILED;
+	if (gsasl_property_set(s->gsasl, GSASL_PASSWORD, password) != GSASL_OK)
 		return SASL_NO_MEMORY;
 
 	const enum sasl_status status = feed(s, buf_span(&s->held));

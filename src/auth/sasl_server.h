@@ -68,8 +68,7 @@ enum sasl_status sasl_session_step(struct sasl_session *s, struct span answer);
 
 /*
  * What was asked for with SASL_WANT_SECRET: the user's password, or NULL when
- * there is no such user or it isn't kept. The exchange then goes on as with a
- * wrong password.
+ * there is no such user or it isn't kept: SASL_FAILED, as with a wrong password.
  */
 enum sasl_status sasl_session_secret(struct sasl_session *s, const char *password);
 

@@ -158,6 +158,8 @@ static const struct bad bads[] = {
 	{"{SHA}2oguq15ANCGsJCWK X31fllwpyEk=", "{SHA}"},
 	{"{SHA}2oguq15ANCGs=CWKX31fllwpyEk=", "{SHA}"},
 	{"{SHA256}2oguq15ANCGsJCWKX31fllwpyEk=", "{SHA256}"},
+	/* A salt where none belongs. */
+	{"{SHA}Ki+Q9Ri8Nn2QN1jUbcaqfsgK/pJOYUNs", "{SHA}"},
 	{"{SSHA.hex}17728c52405ad228ab0d6c116e03e6f5aa0bf4e23dae57e", "{SSHA}"},
 	{"{SSHA.hex}17728c52405ad228ab0d6c116e03e6f5aa0bf4e23dae57eg", "{SSHA}"},
 	{"{PLAIN}", "{PLAIN}"},
@@ -205,9 +207,20 @@ static void a_broken_hash_never_matches(void **state)
 		"$2b$05$!!!!!!!!!!!!!!!!!!!!!!WrAwgFxicHZ3kL7zMvXYXHKosDn8ot2",
 	};
 
+	/* The beginning of the right hash is not the right hash. */
+	static const char *const cut[] = {
+		"$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl",
+		"$6$saltstring$s",
+		"$6$saltstring$",
+		"$6$saltstring",
+		"$1$saltstri$YMyguxXMBpd2TEZ.vS",
+	};
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(stored); i++)
 		assert_int_equal(scheme_verify(stored[i], "x", NULL), -EINVAL);
+	for (size_t i = 0; i < COUNT(cut); i++)
+		assert_int_equal(scheme_verify(cut[i], "Hello world!", NULL), 0);
 }
 
 /* The error must not carry what the operator pasted where the scheme should stand. */

@@ -228,11 +228,11 @@ static inline void say_cancel(int fd, uint64_t session)
 	peers_send(fd, &msg, -1);
 }
 
-static inline void say_sasl(int fd, uint64_t session, const char *mechanism, const char *data,
-			    size_t n)
+static inline void say_sasl_from(int fd, uint64_t session, const char *mechanism, const char *data,
+				 size_t n, uint32_t flags)
 {
 	ipc_start(&msg, mechanism != NULL ? IPC_AUTH_SASL_START : IPC_AUTH_SASL_STEP, session);
-	msg.sasl.origin.flags = IPC_AUTH_TLS;
+	msg.sasl.origin.flags = flags;
 	put(msg.sasl.origin.remote, sizeof(msg.sasl.origin.remote), "192.0.2.9");
 	if (mechanism != NULL) {
 		put(msg.sasl.mechanism, sizeof(msg.sasl.mechanism), mechanism);
@@ -242,6 +242,12 @@ static inline void say_sasl(int fd, uint64_t session, const char *mechanism, con
 	if (n > 0)
 		memcpy(msg.sasl.data, data, n);
 	peers_send(fd, &msg, -1);
+}
+
+static inline void say_sasl(int fd, uint64_t session, const char *mechanism, const char *data,
+			    size_t n)
+{
+	say_sasl_from(fd, session, mechanism, data, n, IPC_AUTH_TLS);
 }
 
 static inline void say_rcpt(int fd, uint64_t session, uint32_t transaction, const char *address)

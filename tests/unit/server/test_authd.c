@@ -229,7 +229,15 @@ static void too_many_of_one_name(void **state)
 		hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
 		hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
 	}
+	/* Who has gone isn't counted: neither one in the pool nor one that waits for it. */
+	say_pass(p->b, 1, "other", "x");
+	say_pass(p->a, 1, "carol", "wrong");
+	say_pass(p->a, 2, "carol", "wrong");
+	say_cancel(p->a, 1);
+	say_cancel(p->a, 2);
+	say_pass(p->a, 3, "carol", "wrong");
 	say_pass(p->a, 4, "carol", "pass word");
+	hear_failed(p->a, 3, IPC_BAD_CREDENTIALS);
 	hear_open(p, LISTENER_A, 4, "carol");
 }
 

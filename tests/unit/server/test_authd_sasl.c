@@ -196,6 +196,22 @@ static void cram_md5(void **state)
 	assert_false(peers_readable(p->storage));
 }
 
+/* PLAIN and LOGIN show the password, CRAM-MD5 does not. */
+static void clear_passwords_need_leave(void **state)
+{
+	struct peers *p = *state;
+
+	peers_start(p);
+	say_sasl_from(p->a, 1, "PLAIN", PLAIN("\0alice\0secret-a"), 0);
+	hear_failed(p->a, 1, IPC_PERMANENT);
+	say_sasl_from(p->a, 2, "LOGIN", NULL, 0, 0);
+	hear_failed(p->a, 2, IPC_PERMANENT);
+	say_sasl_from(p->a, 3, "CRAM-MD5", NULL, 0, 0);
+	hear_challenge(p->a, 3);
+	say_sasl_from(p->a, 4, "PLAIN", PLAIN("\0alice\0secret-a"), IPC_AUTH_LOOPBACK);
+	hear_open(p, LISTENER_A, 4, "alice");
+}
+
 static void mechanisms_that_are_not(void **state)
 {
 	static const char *const names[] = {"",          "plain",    "DIGEST-MD5",
@@ -245,6 +261,11 @@ static void apop(void **state)
 	hear_failed(p->a, 6, IPC_BAD_CREDENTIALS);
 	say_apop(p->a, 7, "dave", RFC_DIGEST);
 	hear_failed(p->a, 7, IPC_BAD_CREDENTIALS);
+	/* What is hashed in a password's place is public, and no key. */
+	say_apop(p->a, 8, "nobody", "315b65e5be7759ae09c45a1885f2584e");
+	hear_failed(p->a, 8, IPC_BAD_CREDENTIALS);
+	say_apop(p->a, 9, "bob", "315b65e5be7759ae09c45a1885f2584e");
+	hear_failed(p->a, 9, IPC_BAD_CREDENTIALS);
 	assert_false(peers_readable(p->storage));
 }
 
@@ -264,6 +285,7 @@ enum crime {
 	TWO_QUESTIONS,
 	STEP_OF_NOTHING,
 	STEP_AFTER_THE_END,
+	STEP_WHILE_VERIFYING,
 	GARBAGE,
 	TOO_SHORT,
 	NOT_FOR_AUTH,
@@ -286,6 +308,10 @@ static void commit(int fd, enum crime crime)
 		break;
 	case STEP_AFTER_THE_END:
 		say_sasl(fd, 5, "PLAIN", PLAIN("x"));
+		say_sasl(fd, 5, NULL, PLAIN("\0alice\0secret-a"));
+		break;
+	case STEP_WHILE_VERIFYING:
+		say_sasl(fd, 5, "PLAIN", PLAIN("\0alice\0wrong"));
 		say_sasl(fd, 5, NULL, PLAIN("\0alice\0secret-a"));
 		break;
 	case GARBAGE:
@@ -351,6 +377,7 @@ int main(void)
 		TEST(plain_garbage),
 		TEST(login),
 		TEST(cram_md5),
+		TEST(clear_passwords_need_leave),
 		TEST(mechanisms_that_are_not),
 		TEST(apop),
 		TEST(apop_is_off),
