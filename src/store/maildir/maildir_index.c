@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "store/maildir/maildir_priv.h"
+
+/* The name goes in as what follows the UIDL, or whole, or not at all: as it fits. */
+static void make_record(const struct maildir_catalog *c, const struct maildir_message *m,
+			struct index_record *r)
+{
+	const struct span uidl = maildir_message_uidl(c, m);
+	struct span name = maildir_message_name(c, m);
+
+	*r = (struct index_record){
+		.octets = m->octets,
+		.bytes = m->bytes,
+		.flags = m->flags | (m->where == MAILDIR_CUR ? INDEX_IN_CUR : 0U),
+		.uidl_len = m->uidl_len,
+	};
+	if (name.n >= uidl.n && memcmp(name.p, uidl.p, uidl.n) == 0 && name.n <= INDEX_TEXT_MAX) {
+		r->flags |= INDEX_NAME_DERIVED;
+		span_skip(&name, uidl.n);
+	} else if (name.n == 0 || name.n > INDEX_TEXT_MAX - uidl.n) {
+		r->flags |= INDEX_NAME_ELSEWHERE;
+		name.n = 0;
+	}
+	r->name_len = (uint8_t)name.n;
+	memcpy(r->text, uidl.p, uidl.n);
+	if (name.n > 0)
+		memcpy(r->text + uidl.n, name.p, name.n);
+}
+
+static int put_records(struct index_writer *w, const struct maildir_catalog *c, uint32_t first)
+{
+	struct index_record record;
+	int r = 0;
+
+	for (uint32_t i = first; i < c->count && r == 0; i++) {
+		if (c->v[i].state == MAILDIR_GONE)
+			continue;
+		make_record(c, &c->v[i], &record);
+		r = index_writer_put(w, &record);
+	}
+	return r;
+}
+
+/* Writes records first and up behind those of old, or all into a new file. */
+static int write_to(int fd, const struct maildir_catalog *c, uint32_t first,
+		    const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+		    struct index_header *ret_header)
+{
+	struct index_writer w;
+	int r = index_writer_init(&w, fd, old);
+
+	if (r == 0)
+		r = put_records(&w, c, first);
+	if (r == 0)
+		r = index_writer_finish(&w, mtime_ns);
+	if (r == 0)
+		*ret_header = w.header;
+	index_writer_done(&w);
+	return r;
+}
+
+/* True when the old records stay as they are, so that new ones need only be appended. */
+static bool can_append(const struct maildir_catalog *c, const struct index_header *old)
+{
+	if (c->damaged || c->old != old->count)
+		return false;
+	for (uint32_t i = 0; i < c->old; i++) {
+		if (c->v[i].changed || c->v[i].state == MAILDIR_GONE)
+			return false;
+	}
+	return true;
+}
+
+/* Opens the index for reading only. */
+static int reopen(int root_fd)
+{
+	const int fd = sys_openat(root_fd, MAILDIR_INDEX, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int append(struct maildir_drop *m, const struct maildir_catalog *c,
+		  const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+		  struct index_header *ret_header)
+{
+	const int fd = sys_openat(m->root_fd, MAILDIR_INDEX, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_to(fd, c, c->old, old, mtime_ns, ret_header);
+	sys_close(fd);
+	return r == 0 ? reopen(m->root_fd) : r;
+}
+
+/*
+ * Not synced: after a crash a file that isn't whole has a length or a time that
+ * doesn't fit, or records that don't decode, and is made again.
+ */
+static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
+		   const uint64_t mtime_ns[MAILDIR_DIRS], struct index_header *ret_header)
+{
+	int fd;
+	int r;
+
+	/* Somebody's who died. The lock is ours, so nobody is writing it. */
+	(void)sys_unlinkat(m->root_fd, MAILDIR_INDEX_TMP, 0);
+	fd = sys_openat(m->root_fd, MAILDIR_INDEX_TMP, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+			0600);
+	if (fd < 0)
+		return -errno;
+	r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+	sys_close(fd);
+	if (r == 0 && sys_renameat(m->root_fd, MAILDIR_INDEX_TMP, m->root_fd, MAILDIR_INDEX, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)sys_unlinkat(m->root_fd, MAILDIR_INDEX_TMP, 0);
+	return r == 0 ? reopen(m->root_fd) : r;
+}
+
+/* Who can't write to his disk can still read his mail. */
+static int in_memory(const struct maildir_catalog *c, const uint64_t mtime_ns[MAILDIR_DIRS],
+		     struct index_header *ret_header)
+{
+	const int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char self[32];
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+	if (r == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		r = -errno;
+	if (r == 0) {
+		(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+		r = sys_openat(AT_FDCWD, self, O_RDONLY, 0);
+		r = r < 0 ? -errno : r;
+	}
+	sys_close(fd);
+	return r;
+}
+
+int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
+			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+			struct err *err)
+{
+	const uint64_t never[MAILDIR_DIRS] = {0, 0};
+	struct index_header h;
+	int r = old_fd >= 0 && can_append(c, old) ? append(m, c, old, mtime_ns, &h)
+						  : replace(m, c, mtime_ns, &h);
+
+	if (r < 0) {
+		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
+			  MAILDIR_INDEX, sys_reason(-r));
+		r = in_memory(c, never, &h);
+	}
+	if (r < 0)
+		return err_sys(err, -r, "cannot make the index of '%s'", m->owner.path);
+	m->base.snapshot_fd = r;
+	m->base.count = h.count;
+	m->base.octets = h.octets;
+	return 0;
+}
+
+/*
+ * A time that isn't the one in the header: as if somebody had written to it. On
+ * the open file, which may no longer have the name.
+ */
+void maildir_index_doubt(struct maildir_drop *m)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(index_stamp_ns())};
+
+	(void)sys_futimens(m->base.snapshot_fd, times);
+}

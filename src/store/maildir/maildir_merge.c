@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
+#include "store/maildir/maildir_priv.h"
+
+/* What one making of the list works on. */
+struct merge {
+	struct maildir_drop *m;        /* Borrowed */
+	struct maildir_catalog *c;     /* Borrowed */
+	struct maildir_files files;    /* of the directories that were read */
+	uint64_t stamp[MAILDIR_DIRS];  /* the mark, or 0 */
+	uint64_t before[MAILDIR_DIRS]; /* modification time before it was read */
+	bool read[MAILDIR_DIRS];
+};
+
+/* How often the directories are read again because messages move while we look. */
+#define ROUNDS_MAX 4
+
+static uint64_t dir_time(const struct maildir_drop *m, enum maildir_where where)
+{
+	struct stat st;
+
+	return sys_fstatat(m->root_fd, maildir_where_name(where), &st) == 0 ? sys_ns(st.st_mtim)
+									    : 0;
+}
+
+static int read_dirs(struct merge *g, const uint64_t trusted[MAILDIR_DIRS], struct err *err)
+{
+	struct maildir_drop *const m = g->m;
+	int r = 0;
+
+	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++) {
+		g->read[w] = trusted[w] == 0;
+		g->stamp[w] = g->read[w] ? maildir_stamp(m->root_fd, w) : trusted[w];
+		g->before[w] = g->stamp[w] != 0 ? g->stamp[w] : dir_time(m, w);
+		if (g->read[w])
+			r = maildir_scan(m->base.store, m->root_fd, m->owner.path, w, &g->files,
+					 err);
+	}
+	return r;
+}
+
+/* What an earlier QUIT deleted isn't listed, though it is still there. */
+static void hide_pending(struct merge *g)
+{
+	if (g->m->pending.count == 0)
+		return;
+	for (uint32_t i = 0; i < g->files.count; i++) {
+		const struct span name = maildir_file_name(&g->files, i);
+
+		g->files.v[i].taken = maildir_is_pending(g->m, maildir_name_base(name));
+	}
+	for (uint32_t i = 0; i < g->c->count; i++) {
+		const struct span name = maildir_message_name(g->c, &g->c->v[i]);
+
+		if (name.n > 0 && maildir_is_pending(g->m, maildir_name_base(name)))
+			g->c->v[i].state = MAILDIR_GONE;
+	}
+}
+
+static struct maildir_message *find(const struct maildir_catalog *c, const struct maildir_key *k,
+				    enum maildir_where where, enum maildir_match how,
+				    unsigned int states)
+{
+	for (uint32_t i = maildir_chain(c, k->hash); i != MAILDIR_NOWHERE; i = c->v[i].next) {
+		struct maildir_message *const msg = &c->v[i];
+
+		if ((states >> msg->state & 1) != 0 && maildir_matches(c, msg, k, where, how))
+			return msg;
+	}
+	return NULL;
+}
+
+/* The message is this file: under its old name, or under another one that is noted. */
+static int claim(struct merge *g, struct maildir_message *msg, struct maildir_file *file,
+		 struct span name, struct err *err)
+{
+	struct maildir_name was;
+	struct maildir_name is;
+	int r;
+
+	file->taken = true;
+	msg->state = MAILDIR_FOUND;
+	if (msg->where == file->where && span_eq(maildir_message_name(g->c, msg), name))
+		return 0;
+
+	maildir_name_parse(maildir_message_name(g->c, msg), &was);
+	maildir_name_parse(name, &is);
+	const bool resized = was.has_sizes != is.has_sizes || was.bytes != is.bytes ||
+			     was.octets != is.octets || was.has_dots != is.has_dots ||
+			     was.dots != is.dots;
+
+	r = maildir_catalog_rename(g->c, msg, name, file->where);
+	if (r < 0)
+		return err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
+	/* A size mender was here; but what we have counted ourselves stays. */
+	if (resized && (msg->flags & INDEX_MEASURED) == 0)
+		r = maildir_size(g->m, g->c, msg, err);
+	if (r == -ENOENT)
+		msg->state = MAILDIR_GONE;
+	return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * Finds the messages of the old index among the files: first those that are where
+ * they were, so that nobody else takes their file; then those with new flags or in
+ * the other directory; then those whose sizes were mended. From the end, because
+ * cur/ was read last: a message that was seen in both was on its way there.
+ */
+static int match(struct merge *g, struct err *err)
+{
+	static const enum maildir_match ways[] = {MAILDIR_SAME_NAME, MAILDIR_SAME_BASE,
+						  MAILDIR_SAME_KEY};
+
+	for (size_t way = 0; way < 3 && g->c->old > 0; way++) {
+		for (uint32_t i = g->files.count; i > 0; i--) {
+			struct maildir_file *const file = &g->files.v[i - 1];
+			const struct span name = maildir_file_name(&g->files, i - 1);
+			struct maildir_message *msg;
+			struct maildir_key key;
+			int r;
+
+			if (file->taken)
+				continue;
+			if (!maildir_key_make(name, &key))
+				return err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
+			msg = find(g->c, &key, file->where, ways[way], 1U << MAILDIR_LISTED);
+			if (msg == NULL)
+				continue;
+			r = claim(g, msg, file, name, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/*
+ * What is listed and wasn't found has been deleted, or moved while we looked:
+ * out of a directory that we hadn't read yet into one that we had, or past
+ * readdir(3), which promises nothing for what is renamed meanwhile. Either would
+ * have changed a directory's time. True: read again, those that aren't trusted.
+ */
+static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS], bool last)
+{
+	bool missing = false;
+	bool moved = false;
+
+	for (uint32_t i = 0; i < g->c->old && !missing; i++)
+		missing = g->c->v[i].state == MAILDIR_LISTED;
+	for (int w = 0; w < MAILDIR_DIRS && missing; w++) {
+		if (dir_time(g->m, w) != g->before[w]) {
+			moved = true;
+			trusted[w] = 0;
+		}
+	}
+	if (moved && !last)
+		return true;
+	for (uint32_t i = 0; i < g->c->old; i++) {
+		/* It never comes to rest: rather list one that has gone than lose one. */
+		if (g->c->v[i].state == MAILDIR_LISTED)
+			g->c->v[i].state = moved ? MAILDIR_KEPT : MAILDIR_GONE;
+	}
+	return false;
+}
+
+static int load(struct merge *g, int index_fd, const struct index_header *old, bool doubted,
+		const uint64_t trusted[MAILDIR_DIRS], struct err *err)
+{
+	struct maildir_catalog *const c = g->c;
+	int r = 0;
+
+	maildir_catalog_init(c);
+	if (index_fd >= 0)
+		r = maildir_catalog_load(c, index_fd, old->count);
+	if (r == 0 && doubted)
+		r = maildir_catalog_unique(c);
+	if (r < 0)
+		return err_sys(err, -r, "cannot read '%s/%s'", g->m->owner.path, MAILDIR_INDEX);
+	for (uint32_t i = 0; i < c->count; i++) {
+		if (c->v[i].state == MAILDIR_LISTED && trusted[c->v[i].where] != 0)
+			c->v[i].state = MAILDIR_KEPT;
+	}
+	return 0;
+}
+
+/* Old messages: their sizes again, where there is a reason. */
+static int check_old(struct merge *g, bool doubted, struct err *err)
+{
+	for (uint32_t i = 0; i < g->c->old; i++) {
+		struct maildir_message *const msg = &g->c->v[i];
+		int r;
+
+		if (msg->state != MAILDIR_FOUND || msg->name_len == 0)
+			continue;
+		if (!doubted && (msg->flags & INDEX_BROKEN) == 0)
+			continue;
+		r = maildir_size_check(g->m, g->c, msg, err);
+		/* Gone a moment ago: the next open will see to it. */
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* A file that no message has. */
+struct fresh {
+	struct maildir_order order;
+	struct span name;
+	uint32_t file;
+};
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_fresh(const void *a, const void *b)
+{
+	const struct fresh *const x = a;
+	const struct fresh *const y = b;
+	const size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+	int r = compare_u64(x->order.seconds, y->order.seconds);
+
+	if (r == 0)
+		r = compare_u64(x->order.micros, y->order.micros);
+	if (r == 0)
+		r = compare_u64(x->order.sequence, y->order.sequence);
+	if (r == 0)
+		r = memcmp(x->name.p, y->name.p, n);
+	if (r == 0)
+		r = compare_u64(x->name.n, y->name.n);
+	return r != 0 ? r : compare_u64(x->file, y->file);
+}
+
+static int file_stat(const struct maildir_drop *m, enum maildir_where where, struct span name,
+		     struct stat *ret_st)
+{
+	char path[sizeof("new/") + MAILDIR_NAME_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%.*s", maildir_where_name(where), (int)name.n,
+		       name.p);
+	return sys_fstatat(m->root_fd, path, ret_st) < 0 ? -errno : 0;
+}
+
+/*
+ * A file with the base of a message that has a file already. A mail program moves
+ * it and we have seen it before and after, or with both names, as some link first
+ * and unlink then: that is one message, and must not be listed twice. Or two
+ * programs made up the same name: that is two. True: it was the same.
+ *
+ * The second name of one file isn't removed here: whoever made it may be about to
+ * remove the other one.
+ */
+static int is_same(struct merge *g, struct maildir_message *msg, const struct maildir_file *file,
+		   struct span name)
+{
+	struct stat theirs;
+	struct stat ours;
+	const int there = file_stat(g->m, file->where, name, &theirs);
+	const int here = file_stat(g->m, msg->where, maildir_message_name(g->c, msg), &ours);
+
+	if (there == -ENOENT)
+		return 1;
+	if (here == -ENOENT)
+		return maildir_catalog_rename(g->c, msg, name, file->where) < 0 ? -ENOMEM : 1;
+	if (there < 0 || here < 0 || theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev)
+		return 0;
+	/* The name in cur/ is the one that stays. */
+	if (file->where == MAILDIR_CUR && msg->where == MAILDIR_NEW &&
+	    maildir_catalog_rename(g->c, msg, name, file->where) < 0)
+		return -ENOMEM;
+	return 1;
+}
+
+static int add_fresh(struct merge *g, const struct fresh *f, struct err *err)
+{
+	const unsigned int present = 1U << MAILDIR_KEPT | 1U << MAILDIR_FOUND | 1U << MAILDIR_FRESH;
+	struct maildir_file *const file = &g->files.v[f->file];
+	struct maildir_message *msg;
+	struct maildir_key key;
+	uint32_t at;
+	int r = 0;
+
+	if (!maildir_key_make(f->name, &key))
+		return -ENOMEM;
+	msg = find(g->c, &key, file->where, MAILDIR_SAME_BASE, present);
+	if (msg != NULL)
+		r = is_same(g, msg, file, f->name);
+	if (r != 0)
+		return r < 0 ? r : 0;
+
+	at = maildir_catalog_add(g->c, &key, file->where);
+	if (at == MAILDIR_NOWHERE)
+		return -ENOMEM;
+	r = maildir_size(g->m, g->c, &g->c->v[at], err);
+	if (r == -ENOENT) {
+		g->c->v[at].state = MAILDIR_GONE;
+		return 0;
+	}
+	return r < 0 ? r : maildir_catalog_name(g->c, at);
+}
+
+static int take_fresh(struct merge *g, struct err *err)
+{
+	uint32_t count = 0;
+	struct fresh *v;
+	int r = 0;
+
+	for (uint32_t i = 0; i < g->files.count; i++)
+		count += g->files.v[i].taken ? 0 : 1;
+	if (count == 0)
+		return 0;
+	v = malloc(count * sizeof(*v));
+	if (v == NULL)
+		return err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
+
+	for (uint32_t i = 0, n = 0; i < g->files.count; i++) {
+		if (g->files.v[i].taken)
+			continue;
+		v[n] = (struct fresh){.name = maildir_file_name(&g->files, i), .file = i};
+		maildir_name_order(v[n].name, &v[n].order);
+		n++;
+	}
+	qsort(v, count, sizeof(*v), compare_fresh);
+	for (uint32_t i = 0; i < count && r == 0; i++) {
+		r = add_fresh(g, &v[i], err);
+		if (r == -ENOMEM)
+			(void)err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
+	}
+	free(v);
+	return r;
+}
+
+int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_header *old,
+		  bool doubted, uint64_t trusted[MAILDIR_DIRS], struct maildir_catalog *c,
+		  struct err *err)
+{
+	struct merge g = {.m = m, .c = c};
+	int r;
+
+	for (int round = 1;; round++) {
+		r = load(&g, index_fd, old, doubted, trusted, err);
+		if (r == 0)
+			r = read_dirs(&g, trusted, err);
+		if (r == 0)
+			hide_pending(&g);
+		if (r == 0)
+			r = match(&g, err);
+		if (r < 0 || !must_read_again(&g, trusted, round == ROUNDS_MAX))
+			break;
+		maildir_catalog_done(c);
+		maildir_files_done(&g.files);
+	}
+	if (r == 0)
+		r = check_old(&g, doubted, err);
+	if (r == 0)
+		r = take_fresh(&g, err);
+	maildir_files_done(&g.files);
+	if (r < 0) {
+		maildir_catalog_done(c);
+		return r;
+	}
+	for (int w = 0; w < MAILDIR_DIRS; w++)
+		trusted[w] = g.stamp[w];
+	return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/maildir/maildir_priv.h"
+#include "store/owner.h"
+
+#define FLAGS_OF_CONTENT ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
+
+/* Opens the file where the record has it, or else where it is. */
+static int open_message(struct maildir_drop *m, const struct index_record *record, uint32_t n,
+			struct stat *ret_st, struct err *err)
+{
+	struct maildir_place was;
+	struct maildir_place place;
+	const bool known = maildir_place_of(record, &was);
+	int fd = -ENOENT;
+
+	place = was;
+	/* A second turn because it may move once more between being found and being opened. */
+	for (int turn = 0; turn < 3 && fd == -ENOENT; turn++) {
+		int r;
+
+		if (turn > 0 || !known) {
+			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(record), 0,
+					   &place, err);
+			if (r < 0)
+				return r;
+		}
+		r = maildir_drop_dir(m, place.where, err);
+		if (r < 0)
+			return r;
+		fd = maildir_file_open(r, place.name, ret_st);
+	}
+	if (fd == -ELOOP)
+		return err_set(err, ENOENT, "message %u, '%s/%s/%s', is no longer a file", n,
+			       m->owner.path, maildir_where_name(place.where), place.name);
+	return fd < 0 ? err_sys(err, -fd, "cannot open message %u, '%s/%s/%s'", n, m->owner.path,
+				maildir_where_name(place.where), place.name)
+		      : fd;
+}
+
+/* It couldn't be read when the list was made. Now it can: but is it what the list says? */
+static int mend(struct maildir_drop *m, uint32_t n, int fd, struct index_record *record,
+		struct err *err)
+{
+	uint64_t octets;
+	uint64_t bytes;
+	uint32_t flags;
+	const int r = maildir_measure(fd, &octets, &bytes, &flags);
+
+	if (r < 0)
+		return err_sys(err, -r, "cannot read message %u of '%s'", n, m->owner.path);
+	maildir_index_doubt(m);
+	if (octets != record->octets || bytes != record->bytes)
+		return err_set(err, ESTALE,
+			       "message %u of '%s' could not be read before: "
+			       "listed with its true size at the next login",
+			       n, m->owner.path);
+	record->flags = flags;
+	return 0;
+}
+
+static int message(struct maildir_drop *m, uint32_t n, struct store_message *ret_message,
+		   struct err *err)
+{
+	struct index_record record;
+	struct stat st;
+	int fd;
+	int r = index_read_record(m->base.snapshot_fd, n, &record);
+
+	if (r == -EBADMSG) {
+		maildir_index_doubt(m);
+		return err_set(err, EIO, "record %u in the index of '%s' is damaged", n,
+			       m->owner.path);
+	}
+	if (r < 0)
+		return err_sys(err, -r, "cannot read the index of '%s'", m->owner.path);
+
+	fd = open_message(m, &record, n, &st, err);
+	if (fd < 0)
+		return fd;
+	if (record.flags & INDEX_BROKEN) {
+		r = mend(m, n, fd, &record, err);
+	} else if ((uint64_t)st.st_size != record.bytes) {
+		maildir_index_doubt(m);
+		r = err_set(err, ESTALE,
+			    "message %u of '%s' has %llu octets on disk and not %llu: "
+			    "listed with its true size at the next login",
+			    n, m->owner.path, (unsigned long long)st.st_size,
+			    (unsigned long long)record.bytes);
+	}
+	if (r < 0) {
+		sys_close(fd);
+		return r;
+	}
+	*ret_message = (struct store_message){
+		.fd = fd,
+		.bytes = record.bytes,
+		.octets = record.octets,
+		.flags = record.flags & FLAGS_OF_CONTENT,
+	};
+	return 0;
+}
+
+int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
+		    struct err *err)
+{
+	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
+	struct owner_switch sw;
+	int r = owner_enter(&sw, &m->owner.o, err);
+
+	if (r < 0)
+		return r;
+	r = message(m, n, ret_message, err);
+	owner_leave(&sw);
+	return r;
+}

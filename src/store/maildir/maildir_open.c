@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "store/maildir/maildir_priv.h"
+#include "store/maildir/maildir_tidy.h"
+#include "store/owner.h"
+
+#define DAY_NS (UINT64_C(86400) * 1000000000U)
+
+int maildir_drop_dir(struct maildir_drop *m, enum maildir_where where, struct err *err)
+{
+	if (m->dir_fd[where] < 0) {
+		const int fd = maildir_dir_open(m->root_fd, where, m->owner.path, err);
+
+		if (fd < 0)
+			return fd;
+		m->dir_fd[where] = fd;
+	}
+	return m->dir_fd[where];
+}
+
+/*
+ * The maildrop's own directory is locked: nothing to make, to leave behind or to
+ * be deleted by somebody who is tidying, and it works on a full disk. The kernel
+ * frees it with the descriptor, whatever ends the process. Some network file
+ * systems can lock only files that are open for writing; there a file is used.
+ */
+static int lock(struct maildir_drop *m, struct err *err)
+{
+	int r = sys_flock(m->root_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+
+	if (r == -EBADF || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOLCK) {
+		m->lock_fd = sys_openat(m->root_fd, MAILDIR_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW,
+					0600);
+		r = m->lock_fd < 0 || sys_flock(m->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	}
+	if (r == -EWOULDBLOCK)
+		return err_set(err, EBUSY, "'%s' is in use by another session", m->owner.path);
+	return r < 0 ? err_sys(err, -r, "cannot lock '%s'", m->owner.path) : 0;
+}
+
+/* The modification times of new/ and cur/, which are made if they are missing. */
+static int dir_times(struct maildir_drop *m, uint64_t ret_ns[MAILDIR_DIRS], struct err *err)
+{
+	for (int w = 0; w < MAILDIR_DIRS; w++) {
+		const char *const name = maildir_where_name(w);
+		struct stat st;
+		int r = sys_fstatat(m->root_fd, name, &st) < 0 ? -errno : 0;
+
+		if (r == -ENOENT) {
+			r = maildir_make_missing(maildir_store_of(m), m->owner.path, err);
+			if (r < 0)
+				return r;
+			r = sys_fstatat(m->root_fd, name, &st) < 0 ? -errno : 0;
+		}
+		if (r < 0)
+			return err_sys(err, -r, "cannot examine '%s/%s'", m->owner.path, name);
+		ret_ns[w] = sys_ns(st.st_mtim);
+	}
+	return 0;
+}
+
+/* Opens the index, if there is one that can be read. *ret_fd may be -1 with 0 returned. */
+static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *ret_header,
+		      enum index_trust *ret_trust, struct err *err)
+{
+	struct stat st;
+	const int fd = maildir_file_open(m->root_fd, MAILDIR_INDEX, &st);
+	int r;
+
+	*ret_trust = INDEX_USELESS;
+	*ret_fd = -1;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd == -EACCES || fd == -ELOOP || fd == -EPERM) {
+		store_say(m->base.store, m->owner.path, "cannot read '%s': %s, made anew",
+			  MAILDIR_INDEX, sys_reason(-fd));
+		return 0;
+	}
+	r = fd < 0 ? fd : index_read_header(fd, ret_header, ret_trust);
+	if (r < 0) {
+		sys_close(fd);
+		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_INDEX);
+	}
+	if (*ret_trust == INDEX_USELESS) {
+		store_say(m->base.store, m->owner.path, "'%s' is damaged, made anew",
+			  MAILDIR_INDEX);
+		sys_close(fd);
+		return 0;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Something has changed, or nothing is known: makes the list and writes it down. */
+static int make_snapshot(struct maildir_drop *m, int index_fd, const struct index_header *old,
+			 enum index_trust trust, uint64_t trusted[MAILDIR_DIRS], struct err *err)
+{
+	const bool doubted = trust != INDEX_TRUSTED;
+	const uint64_t now = clock_wall_ns();
+	struct maildir_catalog c;
+	int r;
+
+	if (trust == INDEX_DOUBTED)
+		store_say(m->base.store, m->owner.path,
+			  "'%s' isn't as it was left, checked against the files", MAILDIR_INDEX);
+	r = maildir_merge(m, index_fd, old, doubted, trusted, &c, err);
+	if (r < 0)
+		return r;
+	/* Who takes the journal away by hand wants to see the messages again. */
+	if (m->pending.count > 0)
+		trusted[MAILDIR_NEW] = trusted[MAILDIR_CUR] = 0;
+	r = maildir_index_write(m, &c, doubted ? -1 : index_fd, old, trusted, err);
+	maildir_catalog_done(&c);
+
+	/* Once a day, and only when there is work anyway. */
+	if (r == 0 && (trust == INDEX_USELESS || old->made_ns / DAY_NS != now / DAY_NS))
+		maildir_tidy(m->root_fd, now);
+	return r;
+}
+
+static int open_locked(struct maildir_drop *m, struct err *err)
+{
+	struct index_header h = {0};
+	enum index_trust trust;
+	uint64_t times[MAILDIR_DIRS];
+	bool same = true;
+	int fd = -1;
+	int r;
+
+	r = maildir_replay(m, err);
+	if (r == 0)
+		r = open_index(m, &fd, &h, &trust, err);
+	if (r == 0)
+		r = dir_times(m, times, err);
+	if (r < 0) {
+		sys_close(fd);
+		return r;
+	}
+
+	for (int w = 0; w < MAILDIR_DIRS; w++) {
+		if (trust != INDEX_TRUSTED || m->pending.count > 0 || h.mtime_ns[w] != times[w])
+			times[w] = 0;
+		same = same && times[w] != 0;
+	}
+	if (same) {
+		m->base.snapshot_fd = fd;
+		m->base.count = h.count;
+		m->base.octets = h.octets;
+		return 0;
+	}
+	r = make_snapshot(m, fd, &h, trust, times, err);
+	sys_close(fd);
+	return r;
+}
+
+static void drop_free(struct maildir_drop *m)
+{
+	maildir_moved_free(m->moved);
+	free(m->pending_bases);
+	journal_done(&m->pending);
+	for (int w = 0; w < MAILDIR_DIRS; w++)
+		sys_close(m->dir_fd[w]);
+	sys_close(m->lock_fd);
+	sys_close(m->root_fd);
+	free(m);
+}
+
+int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
+		 struct err *err)
+{
+	struct maildir_drop *const m = calloc(1, sizeof(*m));
+	struct owner_switch sw;
+	int r;
+
+	if (m == NULL)
+		return err_sys(err, ENOMEM, "cannot open '%s'", owner->path);
+	m->base = (struct maildrop){.store = s, .snapshot_fd = -1};
+	m->root_fd = m->lock_fd = m->dir_fd[MAILDIR_NEW] = m->dir_fd[MAILDIR_CUR] = -1;
+	maildir_owner_copy(&m->owner, owner);
+	journal_init(&m->pending);
+
+	r = owner_enter(&sw, owner, err);
+	if (r == 0) {
+		r = maildir_root_open(maildir_store_of(m), m->owner.path, false, err);
+		m->root_fd = r;
+		if (r >= 0)
+			r = lock(m, err);
+		if (r == 0)
+			r = open_locked(m, err);
+		owner_leave(&sw);
+	}
+	if (r < 0) {
+		drop_free(m);
+		return r;
+	}
+	*ret_maildrop = &m->base;
+	return 0;
+}
+
+void maildir_close(struct maildrop *maildrop)
+{
+	drop_free((struct maildir_drop *)maildrop);
+}

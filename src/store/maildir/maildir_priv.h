@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * maildir_priv.h - the driver for Maildir directories. doc/maildir.md says what
+ * stands on disk; each part of the work has a file:
+ *
+ *	maildir_store     the driver's row, and maildrops that don't exist yet
+ *	maildir_open      one session: lock, journal, index, snapshot
+ *	maildir_scan      what is in new/ and cur/ now, and when that was
+ *	maildir_catalog   the messages in memory while an index is made
+ *	maildir_merge     what was known + what is there = the new list
+ *	maildir_size      how long a message is
+ *	maildir_index     the list, written
+ *	maildir_locate    a message that is no longer where the index says
+ *	maildir_message   one message, opened
+ *	maildir_expunge   QUIT
+ *	maildir_replay    a QUIT that was interrupted
+ *	maildir_deliver   a message coming in
+ *	maildir_tidy      what dead programs left behind
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "codec/index/index_record.h"
+#include "store/index.h"
+#include "store/journal.h"
+#include "store/maildir/maildir_name.h"
+#include "store/store_priv.h"
+#include "store/store_sys.h"
+
+#define MAILDIR_INDEX "restante.index"
+#define MAILDIR_INDEX_TMP "restante.index.tmp"
+#define MAILDIR_JOURNAL "restante.journal"
+#define MAILDIR_JOURNAL_TMP "restante.journal.tmp"
+#define MAILDIR_LOCK "restante.lock"
+
+/* Which of the two directories that hold messages; also the place in index_header.mtime_ns. */
+enum maildir_where { MAILDIR_NEW, MAILDIR_CUR };
+#define MAILDIR_DIRS 2
+
+static inline const char *maildir_where_name(enum maildir_where where)
+{
+	return where == MAILDIR_CUR ? "cur" : "new";
+}
+
+struct maildir_store {
+	struct store base;
+	pthread_mutex_t make_lock; /* one thread at a time makes directories */
+	atomic_uint making;        /* threads that have begun to, and not synced yet */
+};
+
+struct maildir_owner {
+	struct store_owner o; /* its path is the one that follows; it has no user */
+	char path[LIMIT_PATH];
+};
+
+void maildir_owner_copy(struct maildir_owner *to, const struct store_owner *from);
+
+/* ---- maildir_store.c ---- */
+
+/*
+ * Opens the maildrop's directory. With make, what is missing of the path and of
+ * new/, cur/ and tmp/ is made, and is durable then. The descriptor, or negative errno.
+ */
+int maildir_root_open(struct maildir_store *s, const char *path, bool make, struct err *err);
+int maildir_make_missing(struct maildir_store *s, const char *path, struct err *err);
+
+/* A descriptor of new/ or cur/ (O_RDONLY | O_DIRECTORY), or negative errno. */
+int maildir_dir_open(int root_fd, enum maildir_where where, const char *path, struct err *err);
+
+/* ---- maildir_scan.c: what is in the directories ---- */
+
+/* Strings after each other; an offset stays good when the memory moves. */
+struct maildir_pool {
+	char *p; /* Owned */
+	size_t n;
+	size_t cap;
+};
+
+/* UINT32_MAX offset: no memory. */
+#define MAILDIR_NOWHERE UINT32_MAX
+uint32_t maildir_pool_put(struct maildir_pool *pool, struct span s);
+
+struct maildir_file {
+	uint32_t name; /* in the pool */
+	uint8_t name_len;
+	uint8_t where;
+	bool taken;
+};
+
+struct maildir_files {
+	struct maildir_pool names;
+	struct maildir_file *v; /* Owned */
+	uint32_t count;
+	uint32_t cap;
+};
+
+static inline struct span maildir_file_name(const struct maildir_files *f, uint32_t i)
+{
+	return span_of(f->names.p + f->v[i].name, f->v[i].name_len);
+}
+
+/* Notices about what was seen are told to s, unless it is NULL. Appends to *files. */
+int maildir_scan(const struct store *s, int root_fd, const char *path, enum maildir_where where,
+		 struct maildir_files *files, struct err *err);
+void maildir_files_done(struct maildir_files *files);
+
+/*
+ * Puts our mark on a directory that is about to be read: its modification time,
+ * by which the next open knows whether it has changed. 0: this directory can't be
+ * marked, so never trust it.
+ */
+uint64_t maildir_stamp(int root_fd, enum maildir_where where);
+
+/* ---- maildir_catalog.c: the messages ---- */
+
+enum maildir_state {
+	MAILDIR_LISTED, /* stands in the old index, not found on disk yet */
+	MAILDIR_KEPT,   /* stands there, and its directory has not changed */
+	MAILDIR_FOUND,  /* stands there, and on disk */
+	MAILDIR_FRESH,  /* on disk only */
+	MAILDIR_GONE,   /* isn't to be listed */
+};
+
+struct maildir_message {
+	uint64_t octets;
+	uint64_t bytes;
+	uint32_t flags;   /* enum index_flag, but for those about name and place */
+	uint32_t name;    /* in the pool */
+	uint32_t uidl;    /* in the pool */
+	uint32_t hash;    /* of its key, see maildir_key_make() */
+	uint32_t next;    /* with the same bucket */
+	uint8_t name_len; /* 0: not known, the record couldn't hold it */
+	uint8_t uidl_len;
+	uint8_t where;
+	uint8_t state;
+	bool changed; /* its record must be written anew */
+};
+
+struct maildir_catalog {
+	struct maildir_pool text;
+	struct maildir_message *v; /* Owned */
+	uint32_t count;
+	uint32_t cap;
+	uint32_t old;      /* the first ones are those of the old index */
+	uint32_t *buckets; /* by key. Owned */
+	uint32_t mask;
+	uint32_t *uidls; /* open addressing, index + 1; made when first needed. Owned */
+	uint32_t uidl_mask;
+	bool damaged; /* some record of the old index didn't decode */
+};
+
+static inline struct span maildir_message_name(const struct maildir_catalog *c,
+					       const struct maildir_message *m)
+{
+	return span_of(c->text.p + m->name, m->name_len);
+}
+
+static inline struct span maildir_message_uidl(const struct maildir_catalog *c,
+					       const struct maildir_message *m)
+{
+	return span_of(c->text.p + m->uidl, m->uidl_len);
+}
+
+void maildir_catalog_init(struct maildir_catalog *c);
+void maildir_catalog_done(struct maildir_catalog *c);
+
+/* Reads the records of an index into an empty catalog. 0, -ENOMEM or as the disk says. */
+int maildir_catalog_load(struct maildir_catalog *c, int index_fd, uint32_t count);
+
+/*
+ * What a file is found by: the UIDL that its stem would have. It is the same
+ * before and after every renaming that a mail program or a size mender does, and
+ * it can be told from a record that had no room for the name.
+ */
+struct maildir_key {
+	struct span name;
+	struct span base;
+	struct maildir_uidl uidl;
+	uint32_t hash;
+};
+
+bool maildir_key_make(struct span name, struct maildir_key *ret_key);
+uint32_t maildir_hash(struct span s);
+
+enum maildir_match { MAILDIR_SAME_NAME, MAILDIR_SAME_BASE, MAILDIR_SAME_KEY };
+
+/* Is this file this message's, in this sense? */
+bool maildir_matches(const struct maildir_catalog *c, const struct maildir_message *m,
+		     const struct maildir_key *k, enum maildir_where where, enum maildir_match how);
+
+/* The first message in a bucket's chain, and the next; MAILDIR_NOWHERE at the end. */
+uint32_t maildir_chain(const struct maildir_catalog *c, uint32_t hash);
+
+/* Adds a message without a UIDL; its index, or MAILDIR_NOWHERE: no memory. */
+uint32_t maildir_catalog_add(struct maildir_catalog *c, const struct maildir_key *k,
+			     enum maildir_where where);
+
+/* Of messages that have one UIDL, only the first stays. For an index that isn't trusted. */
+int maildir_catalog_unique(struct maildir_catalog *c);
+
+/* Gives message i a UIDL that no other has. 0 or -ENOMEM. */
+int maildir_catalog_name(struct maildir_catalog *c, uint32_t i);
+
+/* Gives message m the name of a file. 0 or -ENOMEM. */
+int maildir_catalog_rename(struct maildir_catalog *c, struct maildir_message *m, struct span name,
+			   enum maildir_where where);
+
+/* ---- maildir_open.c: one session ---- */
+
+struct maildir_moved;
+
+struct maildir_drop {
+	struct maildrop base;
+	struct maildir_owner owner;
+	int root_fd;                /* Owned; holds the lock where directories can be locked */
+	int lock_fd;                /* the lock where they can't, else -1. Owned */
+	int dir_fd[MAILDIR_DIRS];   /* opened when first needed, else -1. Owned */
+	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
+	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
+	struct maildir_moved *moved; /* Owned, NULL until a message isn't in its place */
+};
+
+static inline struct maildir_store *maildir_store_of(const struct maildir_drop *m)
+{
+	return (struct maildir_store *)m->base.store;
+}
+
+/* dir_fd[where], opened if need be; or negative errno. */
+int maildir_drop_dir(struct maildir_drop *m, enum maildir_where where, struct err *err);
+
+int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
+		 struct err *err);
+void maildir_close(struct maildrop *maildrop);
+
+/* ---- the rest, a file each ---- */
+
+/*
+ * Makes the list of messages: reads the directories that aren't trusted, and the
+ * old index (fd -1: there is none). trusted[d] is the time that an unchanged
+ * directory has, 0 for one that must be read; on return, the time that the list
+ * stands for, 0 again for one that can't be trusted. doubted: sizes are checked
+ * against the files.
+ */
+int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_header *old,
+		  bool doubted, uint64_t trusted[MAILDIR_DIRS], struct maildir_catalog *c,
+		  struct err *err);
+
+/*
+ * Finds out how long the message is, by its name or by reading it, and says so in
+ * it. 0; -ENOENT: there is no such file (any more), or nothing that could be a
+ * message. What can't be read is marked INDEX_BROKEN.
+ */
+int maildir_size(struct maildir_drop *m, const struct maildir_catalog *c,
+		 struct maildir_message *msg, struct err *err);
+
+/* For a message of the old index: reads it again if its file isn't as long as that says. */
+int maildir_size_check(struct maildir_drop *m, const struct maildir_catalog *c,
+		       struct maildir_message *msg, struct err *err);
+
+/*
+ * Opens a message's file for reading, without waiting for a fifo's writer and
+ * without following a link. The descriptor; -ELOOP when it is no regular file.
+ */
+int maildir_file_open(int dir_fd, const char *name, struct stat *ret_st);
+
+/* Reads all of a file. 0, or as the disk says; -EFBIG past MAILDIR_BYTES_MAX. */
+int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t *ret_flags);
+
+/*
+ * Writes the catalog into the index file, or where the disk refuses that into
+ * memory, and opens the snapshot. old_fd and old: the index as it is, if it can
+ * be appended to.
+ */
+int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
+			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+			struct err *err);
+
+/* Makes the next open check everything. */
+void maildir_index_doubt(struct maildir_drop *m);
+
+/* Where a message is now. */
+struct maildir_place {
+	enum maildir_where where;
+	char name[MAILDIR_NAME_MAX + 1];
+};
+
+/* As the record says. False when the record doesn't hold the name, or no good one. */
+bool maildir_place_of(const struct index_record *r, struct maildir_place *ret_place);
+
+/*
+ * Looks in both directories for a message that isn't where it was: was is its
+ * last place (NULL: not known), uidl its UIDL (empty: not known), one of which
+ * there must be. With an inode, only that file will do; with 0, any that no other
+ * message of this session has. -ENOENT when it isn't there.
+ */
+int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+		   uint64_t inode, struct maildir_place *ret_place, struct err *err);
+void maildir_moved_free(struct maildir_moved *moved);
+
+int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
+		    struct err *err);
+int maildir_commit(struct maildrop *maildrop, struct err *err);
+
+/*
+ * Deletes the files of a journal: all that can be, whatever the others say. Those
+ * that can't are put into *left. 0 when none is there any more (which is not yet
+ * durable); else negative errno, for the first that is.
+ */
+int maildir_unlink_all(struct maildir_drop *m, struct journal_reader entries, struct journal *left,
+		       struct err *err);
+
+/* Makes it durable. */
+int maildir_sync_dirs(struct maildir_drop *m, struct err *err);
+
+/* Takes the journal away, durably. */
+int maildir_journal_remove(struct maildir_drop *m, struct err *err);
+
+/* Finishes an interrupted commit, if there is one; what can't be deleted is in m->pending. */
+int maildir_replay(struct maildir_drop *m, struct err *err);
+
+/* Has an earlier QUIT deleted this message? */
+bool maildir_is_pending(const struct maildir_drop *m, struct span base);
+
+int maildir_deliver_begin(struct store *s, const struct store_owner *owner,
+			  struct delivery **ret_delivery, struct err *err);
+void maildir_deliver_commit(struct delivery *d, const struct delivery_info *info,
+			    struct delivery_target *targets, size_t n, struct err *err);
+void maildir_deliver_free(struct delivery *d);

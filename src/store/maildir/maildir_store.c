@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/maildir/maildir_priv.h"
+
+static struct store *maildir_new(void)
+{
+	struct maildir_store *const s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	atomic_init(&s->making, 0);
+	if (pthread_mutex_init(&s->make_lock, NULL) != 0) {
+		free(s);
+		return NULL;
+	}
+	return &s->base;
+}
+
+static void maildir_free(struct store *store)
+{
+	struct maildir_store *const s = (struct maildir_store *)store;
+
+	(void)pthread_mutex_destroy(&s->make_lock);
+	free(s);
+}
+
+void maildir_owner_copy(struct maildir_owner *to, const struct store_owner *from)
+{
+	const size_t n = strlen(from->path);
+
+	/* store.c has checked the length. */
+	memcpy(to->path, from->path, n + 1);
+	to->o = (struct store_owner){
+		.user = "", .path = to->path, .uid = from->uid, .gid = from->gid};
+}
+
+/* Makes the entry of a directory durable: syncs the directory that it stands in. */
+static int sync_parent(char *path)
+{
+	char *const slash = strrchr(path, '/');
+	int fd;
+	int r = 0;
+
+	if (slash == path) {
+		fd = sys_openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY, 0);
+	} else {
+		*slash = '\0';
+		fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+		*slash = '/';
+	}
+	if (fd >= 0) {
+		r = sys_fsync(fd) < 0 ? -errno : 0;
+		sys_close(fd);
+		return r;
+	}
+	if (errno != EACCES)
+		return -errno;
+
+	/* A parent that one may write to and not read (mode 1733): sync all there is. */
+	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return -errno;
+	r = sys_syncfs(fd) < 0 ? -errno : 0;
+	sys_close(fd);
+	return r;
+}
+
+/* Makes path, whose parent exists. 0 when it is there, whoever made it. */
+static int make_one(char *path)
+{
+	if (sys_mkdirat(AT_FDCWD, path) < 0)
+		return errno == EEXIST ? 0 : -errno;
+
+	const int r = sync_parent(path);
+
+	/* If it stayed, the next try would find it and not sync its parent. */
+	if (r < 0)
+		(void)sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+	return r;
+}
+
+/* Makes path and what is missing above it. path is as it was afterwards. */
+static int make_path(char *path)
+{
+	const size_t end = strlen(path);
+	size_t n = end;
+	int r = make_one(path);
+
+	/* Up to a directory whose parent exists … */
+	while (r == -ENOENT && n > 1) {
+		while (n > 1 && path[n - 1] != '/')
+			n--;
+		while (n > 1 && path[n - 1] == '/')
+			n--;
+		path[n] = '\0';
+		r = make_one(path);
+	}
+	/* … and down again. */
+	while (n < end) {
+		path[n] = '/';
+		n = strlen(path);
+		if (r == 0)
+			r = make_one(path);
+	}
+	return r;
+}
+
+static int make_subdirs(int root_fd)
+{
+	/* new/ comes last: where it is, the others are. */
+	static const char *const names[] = {"tmp", "cur", "new"};
+	bool made[3] = {false, false, false};
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < 3 && r == 0; i++) {
+		made[i] = sys_mkdirat(root_fd, names[i]) == 0;
+		if (!made[i] && errno != EEXIST)
+			r = -errno;
+		any = any || made[i];
+	}
+	if (any && r == 0 && sys_fsync(root_fd) < 0)
+		r = -errno;
+	for (size_t i = 0; i < 3 && r < 0; i++) {
+		if (made[i])
+			(void)sys_unlinkat(root_fd, names[i], AT_REMOVEDIR);
+	}
+	return r;
+}
+
+static int make_locked(const char *path, struct err *err)
+{
+	char copy[LIMIT_PATH];
+	size_t n = strlen(path);
+	int r;
+
+	memcpy(copy, path, n + 1);
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = '\0';
+	r = make_path(copy);
+	if (r < 0)
+		return err_sys(err, -r, "cannot make '%s'", path);
+
+	const int root_fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (root_fd < 0)
+		return err_sys(err, errno, "cannot open '%s'", path);
+	r = make_subdirs(root_fd);
+	sys_close(root_fd);
+	return r < 0 ? err_sys(err, -r, "cannot make '%s/new'", path) : 0;
+}
+
+/*
+ * A directory is seen by others as soon as it is made, and durable only when its
+ * parent was synced. Who finds one and delivers into it must not be done before
+ * that: so whoever finds somebody making directories waits for him (see
+ * wait_for_makers()). Between processes the file system's own order does it: a
+ * journal that has the message has the older directory too.
+ */
+int maildir_make_missing(struct maildir_store *s, const char *path, struct err *err)
+{
+	int r;
+
+	(void)atomic_fetch_add(&s->making, 1);
+	(void)pthread_mutex_lock(&s->make_lock);
+	r = make_locked(path, err);
+	(void)pthread_mutex_unlock(&s->make_lock);
+	(void)atomic_fetch_sub(&s->making, 1);
+	return r;
+}
+
+static void wait_for_makers(struct maildir_store *s)
+{
+	if (atomic_load(&s->making) > 0) {
+		(void)pthread_mutex_lock(&s->make_lock);
+		(void)pthread_mutex_unlock(&s->make_lock);
+	}
+}
+
+int maildir_root_open(struct maildir_store *s, const char *path, bool make, struct err *err)
+{
+	struct stat st;
+
+	for (int turn = 0;; turn++) {
+		const int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+		const bool missing = fd < 0 ? errno == ENOENT
+					    : make && sys_fstatat(fd, "new", &st) < 0 &&
+						      errno == ENOENT;
+
+		if (!missing || turn == 1) {
+			wait_for_makers(s);
+			return fd >= 0 ? fd : err_sys(err, errno, "cannot open '%s'", path);
+		}
+		sys_close(fd);
+
+		const int r = maildir_make_missing(s, path, err);
+
+		if (r < 0)
+			return r;
+	}
+}
+
+int maildir_dir_open(int root_fd, enum maildir_where where, const char *path, struct err *err)
+{
+	const char *const name = maildir_where_name(where);
+	const int fd = sys_openat(root_fd, name, O_RDONLY | O_DIRECTORY, 0);
+
+	return fd >= 0 ? fd : err_sys(err, errno, "cannot open '%s/%s'", path, name);
+}
+
+const struct store_driver store_maildir_driver = {
+	.name = "maildir",
+	.store_new = maildir_new,
+	.store_free = maildir_free,
+	.open = maildir_open,
+	.close = maildir_close,
+	.message = maildir_message,
+	.commit = maildir_commit,
+	.deliver_begin = maildir_deliver_begin,
+	.deliver_commit = maildir_deliver_commit,
+	.deliver_free = maildir_deliver_free,
+};

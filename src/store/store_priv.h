@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_priv.h - what store.c and the drivers share. A driver's own structs
+ * begin with one of these.
+ */
+#pragma once
+
+#include "store/store.h"
+
+#define STORE_HOSTNAME_MAX 20
+
+struct store_driver;
+
+struct store {
+	const struct store_driver *driver;
+	store_notice *notice; /* may be NULL */
+	void *notice_arg;
+	char hostname[STORE_HOSTNAME_MAX + 1]; /* only what may stand in a file name */
+};
+
+struct maildrop {
+	struct store *store; /* Borrowed */
+	int snapshot_fd;     /* read-only. Owned */
+	uint32_t count;
+	uint64_t octets;
+	uint32_t marked; /* bits set in marks */
+	uint8_t *marks;  /* bit n-1 for message n; NULL while nothing is marked. Owned */
+};
+
+struct delivery {
+	struct store *store; /* Borrowed */
+	int fd;              /* what the writer fills. Owned */
+};
+
+/*
+ * One row a driver. Arguments are checked by store.c: paths are absolute, message
+ * numbers in range, a file that is to be delivered has the length that was said.
+ * Each function that makes something leaves nothing behind when it fails.
+ */
+struct store_driver {
+	const char *name;
+	struct store *(*store_new)(void); /* zeroed; NULL: no memory */
+	void (*store_free)(struct store *s);
+
+	int (*open)(struct store *s, const struct store_owner *owner,
+		    struct maildrop **ret_maildrop, struct err *err);
+	void (*close)(struct maildrop *m); /* frees all but marks and snapshot_fd, then m */
+	int (*message)(struct maildrop *m, uint32_t n, struct store_message *ret_message,
+		       struct err *err);
+	int (*commit)(struct maildrop *m, struct err *err); /* something is marked */
+
+	int (*deliver_begin)(struct store *s, const struct store_owner *owner,
+			     struct delivery **ret_delivery, struct err *err);
+	/* Fills each status; err, never NULL, belongs to the first that fails. */
+	void (*deliver_commit)(struct delivery *d, const struct delivery_info *info,
+			       struct delivery_target *targets, size_t n, struct err *err);
+	void (*deliver_free)(struct delivery *d);
+};
+
+extern const struct store_driver store_maildir_driver;
+extern const struct store_driver store_mem_driver;
+
+static inline bool maildrop_is_marked(const struct maildrop *m, uint32_t n)
+{
+	return m->marks != NULL && (m->marks[(n - 1) / 8] >> ((n - 1) % 8) & 1) != 0;
+}
+
+/* One line to the operator, if anybody listens. */
+void store_say(const struct store *s, const char *maildrop, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4), cold));
