@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The storage process as it runs, between a master, an auth and listeners that
- * this test plays, on the store driver that keeps everything in memory.
+ * this test plays, on each store driver.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,12 +11,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +31,8 @@
 static struct config config;
 static uint32_t per_user = 3;
 static bool log_it = true;
+static const char *driver;
+static char root[64]; /* where all mail is */
 static union ipc_msg msg;
 static pid_t pid;
 static int control;
@@ -103,7 +107,7 @@ static void put_grant(enum ipc_type type, unsigned listener, uint64_t session, c
 	msg.grant.uid = UINT32_MAX;
 	msg.grant.gid = UINT32_MAX;
 	(void)snprintf(msg.grant.user, sizeof(msg.grant.user), "%s", user);
-	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "/mail/%s", user);
+	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "%s/%s", root, user);
 }
 
 static void grant_open(unsigned listener, uint64_t session, const char *user)
@@ -239,8 +243,11 @@ static int setup(void **state)
 	int pair[2];
 
 	(void)state;
+	(void)snprintf(root, sizeof(root), "/tmp/restante-stored-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(chmod(root, 0777), 0); /* for nobody, who storage is when we are root */
 	memset(&config, 0, sizeof(config));
-	(void)snprintf(config.store_driver, sizeof(config.store_driver), "mem");
+	(void)snprintf(config.store_driver, sizeof(config.store_driver), "%s", driver);
 	(void)snprintf(config.hostname, sizeof(config.hostname), "test");
 	(void)snprintf(config.mail_user, sizeof(config.mail_user), "nobody");
 	config.max_connections = 100;
@@ -283,6 +290,14 @@ static int wait_exit(void)
 	return WEXITSTATUS(status);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -300,7 +315,7 @@ static int teardown(void **state)
 		if (listeners[i] >= 0)
 			(void)close(listeners[i]);
 	}
-	return 0;
+	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- reading and deleting ---- */
@@ -646,7 +661,7 @@ static void test_path_leaves_the_spool(void **state)
 
 	(void)state;
 	put_grant(IPC_GRANT_OPEN, 0, 1, "alice");
-	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "/mail/../etc");
+	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "%s/../etc", root);
 	tell(auth, -1);
 	assert_int_equal(hear_opened(0, 1, &count), IPC_PERMANENT);
 	put_grant(IPC_GRANT_OPEN, 0, 2, "alice");
@@ -654,11 +669,11 @@ static void test_path_leaves_the_spool(void **state)
 	tell(auth, -1);
 	assert_int_equal(hear_opened(0, 2, &count), IPC_PERMANENT);
 	put_grant(IPC_GRANT_OPEN, 0, 3, "alice");
-	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "/mail/..alice/..");
+	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "%s/..alice/..", root);
 	tell(auth, -1);
 	assert_int_equal(hear_opened(0, 3, &count), IPC_PERMANENT);
 	put_grant(IPC_GRANT_OPEN, 0, 4, "alice");
-	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "/mail/..alice");
+	(void)snprintf(msg.grant.path, sizeof(msg.grant.path), "%s/..alice", root);
 	tell(auth, -1);
 	assert_int_equal(hear_opened(0, 4, &count), IPC_OK);
 }
@@ -815,5 +830,10 @@ int main(void)
 		TEST(test_grant_and_link_race),
 	};
 
-	return cmocka_run_group_tests_name("stored", tests, NULL, NULL);
+	int failures;
+
+	driver = "mem";
+	failures = cmocka_run_group_tests_name("stored, mem", tests, NULL, NULL);
+	driver = "maildir";
+	return failures + cmocka_run_group_tests_name("stored, maildir", tests, NULL, NULL);
 }
