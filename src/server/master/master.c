@@ -23,9 +23,6 @@
 /* What auth and storage get to end, after the last listener. */
 #define STOP_MS 5000
 
-/* A listener ends its sessions by itself when their time is over; this is for one that hangs. */
-#define DRAIN_EXTRA_MS 2000
-
 /*
  * Descriptors for each connection, in the process that needs most: storage holds
  * the lock, the snapshot, the folders and a message in hand.
