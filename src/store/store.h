@@ -132,8 +132,9 @@ struct delivery_target {
  * left in that maildrop unless the disk refuses that too.
  *
  * The first target must be whom the delivery was begun for. Returns 0 when all
- * statuses are 0, else one of them, with *err for that one. -EINVAL for a file
- * whose length isn't info->octets, and no target has it.
+ * statuses are 0, else one of them, with *err for that one. -EINVAL, and no target
+ * has it: for a file whose length isn't info->octets or that doesn't end with CRLF
+ * (unless it is empty), and for a prefix that doesn't.
  */
 int delivery_commit(struct delivery *d, const struct delivery_info *info,
 		    struct delivery_target *targets, size_t n, struct err *err);

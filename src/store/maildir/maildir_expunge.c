@@ -43,7 +43,7 @@ static int twin_put(struct maildir_drop *m, struct journal *j, const struct mail
 static int message_put(struct maildir_drop *m, struct journal *j, uint32_t n, struct err *err)
 {
 	struct index_record record;
-	struct maildir_place was;
+	struct maildir_place was = {.where = MAILDIR_NEW};
 	struct maildir_place place;
 	bool known;
 	struct stat st;

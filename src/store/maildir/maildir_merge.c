@@ -71,28 +71,38 @@ static struct maildir_message *find(const struct maildir_catalog *c, const struc
 	return NULL;
 }
 
+static bool same_sizes(struct span a, struct span b)
+{
+	struct maildir_name x;
+	struct maildir_name y;
+
+	maildir_name_parse(a, &x);
+	maildir_name_parse(b, &y);
+	return x.has_sizes == y.has_sizes && x.bytes == y.bytes && x.octets == y.octets &&
+	       x.has_dots == y.has_dots && x.dots == y.dots;
+}
+
 /* The message is this file: under its old name, or under another one that is noted. */
 static int claim(struct merge *g, struct maildir_message *msg, struct maildir_file *file,
 		 struct span name, struct err *err)
 {
-	struct maildir_name was;
-	struct maildir_name is;
+	const struct span was = maildir_message_name(g->c, msg);
+	const bool named = was.n > 0;
+	const bool moved = msg->where != file->where;
+	bool resized;
 	int r;
 
 	file->taken = true;
 	msg->state = MAILDIR_FOUND;
-	if (msg->where == file->where && span_eq(maildir_message_name(g->c, msg), name))
+	if (!moved && span_eq(was, name))
 		return 0;
 
-	maildir_name_parse(maildir_message_name(g->c, msg), &was);
-	maildir_name_parse(name, &is);
-	const bool resized = was.has_sizes != is.has_sizes || was.bytes != is.bytes ||
-			     was.octets != is.octets || was.has_dots != is.has_dots ||
-			     was.dots != is.dots;
-
+	resized = named && !same_sizes(was, name);
 	r = maildir_catalog_rename(g->c, msg, name, file->where);
 	if (r < 0)
 		return err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
+	/* The record that has no room for its name says nothing new. */
+	msg->changed = named || moved;
 	/* A size mender was here; but what we have counted ourselves stays. */
 	if (resized && (msg->flags & INDEX_MEASURED) == 0)
 		r = maildir_size(g->m, g->c, msg, err);
@@ -165,7 +175,7 @@ static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS], boo
 }
 
 static int load(struct merge *g, int index_fd, const struct index_header *old, bool doubted,
-		const uint64_t trusted[MAILDIR_DIRS], struct err *err)
+		uint64_t trusted[MAILDIR_DIRS], struct err *err)
 {
 	struct maildir_catalog *const c = g->c;
 	int r = 0;
@@ -177,6 +187,9 @@ static int load(struct merge *g, int index_fd, const struct index_header *old, b
 		r = maildir_catalog_unique(c);
 	if (r < 0)
 		return err_sys(err, -r, "cannot read '%s/%s'", g->m->owner.path, MAILDIR_INDEX);
+	/* Whose record it was, only the directories can say. */
+	for (int w = 0; w < MAILDIR_DIRS && c->damaged; w++)
+		trusted[w] = 0;
 	for (uint32_t i = 0; i < c->count; i++) {
 		if (c->v[i].state == MAILDIR_LISTED && trusted[c->v[i].where] != 0)
 			c->v[i].state = MAILDIR_KEPT;

@@ -8,7 +8,7 @@
 static int open_message(struct maildir_drop *m, const struct index_record *record, uint32_t n,
 			struct stat *ret_st, struct err *err)
 {
-	struct maildir_place was;
+	struct maildir_place was = {.where = MAILDIR_NEW};
 	struct maildir_place place;
 	const bool known = maildir_place_of(record, &was);
 	int fd = -ENOENT;

@@ -128,6 +128,9 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 	int r;
 
 	r = maildir_replay(m, err);
+	/* What that saw knows nothing of this session's messages. */
+	maildir_moved_free(m->moved);
+	m->moved = NULL;
 	if (r == 0)
 		r = open_index(m, &fd, &h, &trust, err);
 	if (r == 0)

@@ -78,28 +78,21 @@ static int make_one(char *path)
 	return r;
 }
 
-/* Makes path and what is missing above it. path is as it was afterwards. */
+/* Makes path, which has no slash at its end, and what is missing above it. */
 static int make_path(char *path)
 {
 	const size_t end = strlen(path);
-	size_t n = end;
 	int r = make_one(path);
 
-	/* Up to a directory whose parent exists … */
-	while (r == -ENOENT && n > 1) {
-		while (n > 1 && path[n - 1] != '/')
-			n--;
-		while (n > 1 && path[n - 1] == '/')
-			n--;
-		path[n] = '\0';
+	/* Up to a directory whose parent exists: each slash on the way becomes an end … */
+	for (char *slash; r == -ENOENT && (slash = strrchr(path, '/')) != path;) {
+		*slash = '\0';
 		r = make_one(path);
 	}
 	/* … and down again. */
-	while (n < end) {
-		path[n] = '/';
-		n = strlen(path);
-		if (r == 0)
-			r = make_one(path);
+	while (r == 0 && strlen(path) < end) {
+		path[strlen(path)] = '/';
+		r = make_one(path);
 	}
 	return r;
 }
@@ -130,12 +123,15 @@ static int make_subdirs(int root_fd)
 static int make_locked(const char *path, struct err *err)
 {
 	char copy[LIMIT_PATH];
-	size_t n = strlen(path);
+	size_t n = 0;
 	int r;
 
-	memcpy(copy, path, n + 1);
-	while (n > 1 && copy[n - 1] == '/')
-		copy[--n] = '\0';
+	/* One slash between names, none at the end. */
+	for (size_t i = 0; path[i] != '\0'; i++) {
+		if (path[i] != '/' || (path[i + 1] != '/' && path[i + 1] != '\0') || i == 0)
+			copy[n++] = path[i];
+	}
+	copy[n] = '\0';
 	r = make_path(copy);
 	if (r < 0)
 		return err_sys(err, -r, "cannot make '%s'", path);
