@@ -6,9 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auth/passwd_file.h"
 #include "base/log.h"
 #include "net/tls_server.h"
+#include "auth/passwd_file.h"
 #include "server/master/master_priv.h"
 #include "server/privileges.h"
 

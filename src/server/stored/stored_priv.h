@@ -13,10 +13,10 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "store/store.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
 #include "server/process.h"
-#include "store/store.h"
 
 #define STORED_BUCKETS 4096 /* a power of two */
 
