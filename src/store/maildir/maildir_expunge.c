@@ -255,10 +255,6 @@ static int expunge_one(struct maildir_drop *m, const struct journal *marked, str
 	return r < 0 ? r : maildir_sync_dirs(m, err);
 }
 
-/*
- * The index is left alone: the directories' times have changed, so the next open
- * reads them and writes it. Written here, it would be written twice.
- */
 static int commit(struct maildir_drop *m, struct err *err)
 {
 	struct journal marked;
@@ -273,6 +269,9 @@ static int commit(struct maildir_drop *m, struct err *err)
 		r = expunge_one(m, &marked, err);
 	else if (r == 0 && marked.count > 1)
 		r = expunge(m, &marked, err);
+	/* Not part of the promise, so it comes when that is kept, and may fail. */
+	if (r == 0)
+		maildir_index_expunge(m);
 	journal_done(&marked);
 	return r;
 }

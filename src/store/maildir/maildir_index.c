@@ -96,28 +96,43 @@ static int append(struct maildir_drop *m, const struct maildir_catalog *c,
 	return r == 0 ? reopen(m->root_fd) : r;
 }
 
-/*
- * Not synced: after a crash a file that isn't whole has a length or a time that
- * doesn't fit, or records that don't decode, and is made again.
- */
-static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
-		   const uint64_t mtime_ns[MAILDIR_DIRS], struct index_header *ret_header)
+/* A descriptor of a new file, or negative errno. */
+static int open_tmp(struct maildir_drop *m)
 {
 	int fd;
-	int r;
 
 	/* Somebody's who died. The lock is ours, so nobody is writing it. */
 	(void)sys_unlinkat(m->root_fd, MAILDIR_INDEX_TMP, 0);
 	fd = sys_openat(m->root_fd, MAILDIR_INDEX_TMP, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
 			0600);
-	if (fd < 0)
-		return -errno;
-	r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * r: how writing it went. It becomes the index, or goes.
+ *
+ * Not synced: after a crash a file that isn't whole has a length or a time that
+ * doesn't fit, or records that don't decode, and is made again.
+ */
+static int close_tmp(struct maildir_drop *m, int fd, int r)
+{
 	sys_close(fd);
 	if (r == 0 && sys_renameat(m->root_fd, MAILDIR_INDEX_TMP, m->root_fd, MAILDIR_INDEX, 0) < 0)
 		r = -errno;
-	if (r < 0)
+	if (r < 0 && fd >= 0)
 		(void)sys_unlinkat(m->root_fd, MAILDIR_INDEX_TMP, 0);
+	return r;
+}
+
+static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
+		   const uint64_t mtime_ns[MAILDIR_DIRS], struct index_header *ret_header)
+{
+	const int fd = open_tmp(m);
+	int r = fd;
+
+	if (fd >= 0)
+		r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+	r = close_tmp(m, fd, r);
 	return r == 0 ? reopen(m->root_fd) : r;
 }
 
@@ -164,6 +179,49 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
 	m->base.count = h.count;
 	m->base.octets = h.octets;
 	return 0;
+}
+
+static int copy_unmarked(struct maildir_drop *m, struct index_writer *w)
+{
+	struct index_reader reader;
+	struct index_record record;
+	int r = index_reader_init(&reader, m->base.snapshot_fd, m->base.count);
+
+	for (uint32_t n = 1; r == 0 && n <= m->base.count; n++) {
+		const int got = index_reader_next(&reader, &record);
+
+		if (got <= 0)
+			r = got == 0 ? -ENODATA : got;
+		else if (!maildrop_is_marked(&m->base, n))
+			r = index_writer_put(w, &record);
+	}
+	index_reader_done(&reader);
+	return r;
+}
+
+void maildir_index_expunge(struct maildir_drop *m)
+{
+	struct index_writer w = {.fd = -1};
+	struct index_header old;
+	enum index_trust trust;
+	int fd;
+	int r;
+
+	/* In doubt it stays in doubt. */
+	if (index_read_header(m->base.snapshot_fd, &old, &trust) < 0 || trust != INDEX_TRUSTED)
+		return;
+	fd = open_tmp(m);
+	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
+	if (r == 0)
+		r = copy_unmarked(m, &w);
+	/* The times from before: the directories that were deleted from have others now. */
+	if (r == 0)
+		r = index_writer_finish(&w, old.mtime_ns);
+	index_writer_done(&w);
+	r = close_tmp(m, fd, r);
+	if (r < 0)
+		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
+			  MAILDIR_INDEX, sys_reason(-r));
 }
 
 /*

@@ -14,7 +14,7 @@ struct merge {
 };
 
 /* How often the directories are read again because messages move while we look. */
-#define ROUNDS_MAX 4
+#define ROUNDS_MAX 8
 
 static uint64_t dir_time(const struct maildir_drop *m, enum maildir_where where)
 {
@@ -106,8 +106,7 @@ static int claim(struct merge *g, struct maildir_message *msg, struct maildir_fi
 	/* A size mender was here; but what we have counted ourselves stays. */
 	if (resized && (msg->flags & INDEX_MEASURED) == 0)
 		r = maildir_size(g->m, g->c, msg, err);
-	if (r == -ENOENT)
-		msg->state = MAILDIR_GONE;
+	/* It has moved on: it is found again, or it isn't. */
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -149,29 +148,48 @@ static int match(struct merge *g, struct err *err)
  * What is listed and wasn't found has been deleted, or moved while we looked:
  * out of a directory that we hadn't read yet into one that we had, or past
  * readdir(3), which promises nothing for what is renamed meanwhile. Either would
- * have changed a directory's time. True: read again, those that aren't trusted.
+ * have changed a directory's time: then those that did are read again. One that
+ * was seen in any round is there; one that isn't seen in ROUNDS_MAX has gone.
  */
-static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS], bool last)
+static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS])
 {
 	bool missing = false;
 	bool moved = false;
 
 	for (uint32_t i = 0; i < g->c->old && !missing; i++)
-		missing = g->c->v[i].state == MAILDIR_LISTED;
+		missing = g->c->v[i].state == MAILDIR_LISTED && !g->c->v[i].seen;
 	for (int w = 0; w < MAILDIR_DIRS && missing; w++) {
 		if (dir_time(g->m, w) != g->before[w]) {
 			moved = true;
 			trusted[w] = 0;
 		}
 	}
-	if (moved && !last)
-		return true;
+	return moved;
+}
+
+static void next_round(struct merge *g, const uint64_t trusted[MAILDIR_DIRS])
+{
+	maildir_files_done(&g->files);
 	for (uint32_t i = 0; i < g->c->old; i++) {
-		/* It never comes to rest: rather list one that has gone than lose one. */
-		if (g->c->v[i].state == MAILDIR_LISTED)
-			g->c->v[i].state = moved ? MAILDIR_KEPT : MAILDIR_GONE;
+		struct maildir_message *const msg = &g->c->v[i];
+
+		if (msg->state == MAILDIR_FOUND)
+			msg->seen = true;
+		if (msg->state == MAILDIR_FOUND ||
+		    (msg->state == MAILDIR_KEPT && trusted[msg->where] == 0))
+			msg->state = MAILDIR_LISTED;
 	}
-	return false;
+}
+
+static void last_round(struct merge *g)
+{
+	for (uint32_t i = 0; i < g->c->old; i++) {
+		struct maildir_message *const msg = &g->c->v[i];
+
+		/* On its way once more, but there. */
+		if (msg->state == MAILDIR_LISTED)
+			msg->state = msg->seen ? MAILDIR_KEPT : MAILDIR_GONE;
+	}
 }
 
 static int load(struct merge *g, int index_fd, const struct index_header *old, bool doubted,
@@ -352,19 +370,18 @@ int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_heade
 	struct merge g = {.m = m, .c = c};
 	int r;
 
-	for (int round = 1;; round++) {
-		r = load(&g, index_fd, old, doubted, trusted, err);
-		if (r == 0)
-			r = read_dirs(&g, trusted, err);
+	r = load(&g, index_fd, old, doubted, trusted, err);
+	for (int round = 1; r == 0; round++) {
+		r = read_dirs(&g, trusted, err);
 		if (r == 0)
 			hide_pending(&g);
 		if (r == 0)
 			r = match(&g, err);
-		if (r < 0 || !must_read_again(&g, trusted, round == ROUNDS_MAX))
+		if (r < 0 || round == ROUNDS_MAX || !must_read_again(&g, trusted))
 			break;
-		maildir_catalog_done(c);
-		maildir_files_done(&g.files);
+		next_round(&g, trusted);
 	}
+	last_round(&g);
 	if (r == 0)
 		r = check_old(&g, doubted, err);
 	if (r == 0)

@@ -135,6 +135,7 @@ struct maildir_message {
 	uint8_t uidl_len;
 	uint8_t where;
 	uint8_t state;
+	bool seen;    /* found in an earlier reading of the directories */
 	bool changed; /* its record must be written anew */
 };
 
@@ -276,6 +277,10 @@ int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t 
 int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
 			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
 			struct err *err);
+
+/* Writes the session's index without what is marked, so that the next open doesn't search for it.
+ */
+void maildir_index_expunge(struct maildir_drop *m);
 
 /* Makes the next open check everything. */
 void maildir_index_doubt(struct maildir_drop *m);
