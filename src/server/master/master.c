@@ -104,8 +104,7 @@ static void kill_role(const struct master *m, enum ipc_role role)
 static void begin_drain(struct master *m)
 {
 	m->state = MASTER_DRAINING;
-	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000 +
-			 DRAIN_EXTRA_MS;
+	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000;
 	log_event(LOG_LEVEL_INFO, "stopping", log_num("drain_seconds", m->config.drain_timeout));
 	master_notify("STOPPING=1");
 	for (struct child *c = m->children; c != NULL; c = c->next) {
