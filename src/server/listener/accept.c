@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * accept.c - from a listening socket to a session, as far as the limits let it.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/span.h"
+#include "server/listener/listener_priv.h"
+#include "server/listener/lmtp_session.h"
+#include "server/listener/pop3_session.h"
+
+/* Taken in one turn of the loop: a flood of connections mustn't stop those that are there. */
+#define ACCEPTS_PER_TURN 32
+
+/* How long a listener that has run out of descriptors takes no connections. */
+#define ACCEPT_PAUSE_MS 100
+
+/* Refusals come in floods; one line a second says how many there were. */
+#define REFUSED_LOG_MS 1000
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void watch(struct listener *l)
+{
+	for (uint32_t i = 0; i < l->n_acceptors; i++) {
+		if (l->acceptors[i].open)
+			(void)uv_poll_start(&l->acceptors[i].poll, UV_READABLE, on_acceptable);
+	}
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	watch(timer->data);
+}
+
+/* The connections wait in the kernel meanwhile; trying again at once would spin. */
+static void pause_accepting(struct listener *l, int error)
+{
+	log_event(LOG_LEVEL_ERROR, "accept-failed", log_str("error", strerror(error)),
+		  log_num("sessions", l->n_sessions), log_str("consequence", "will retry"));
+	for (uint32_t i = 0; i < l->n_acceptors; i++) {
+		if (l->acceptors[i].open)
+			(void)uv_poll_stop(&l->acceptors[i].poll);
+	}
+	(void)uv_timer_start(&l->accept_timer, on_pause_over, ACCEPT_PAUSE_MS, 0);
+}
+
+static void log_refused(struct listener *l, const char *limit)
+{
+	const uint64_t now = uv_now(l->loop);
+
+	l->refused++;
+	if (l->refused_logged_ms != 0 && now - l->refused_logged_ms < REFUSED_LOG_MS)
+		return;
+	log_event(LOG_LEVEL_WARN, "too-many-connections", log_str("limit", limit),
+		  log_num("refused", l->refused), log_num("sessions", l->n_sessions));
+	l->refused = 0;
+	l->refused_logged_ms = now;
+}
+
+/* Says why, if it can be said without a handshake, and hangs up. */
+static void refuse(const struct acceptor *a, int fd)
+{
+	static const struct span words[] = {
+		[CONFIG_POP3] = {.p = "-ERR [SYS/TEMP] too many connections\r\n", .n = 38},
+		[CONFIG_POP3S] = {.p = NULL, .n = 0},
+		[CONFIG_LMTP] = {.p = "421 4.7.0 too many connections\r\n", .n = 32},
+	};
+	const struct span text = words[a->config->protocol];
+
+	if (text.n > 0)
+		(void)send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+static void take(struct acceptor *a, int fd, const struct sockaddr *from)
+{
+	struct listener *const l = a->listener;
+	const bool lmtp = a->config->protocol == CONFIG_LMTP;
+	/* An MTA has one address and many connections, so LMTP isn't counted by address. */
+	const uint64_t key = lmtp ? 0 : address_key(from);
+
+	if (l->n_sessions >= l->max_sessions) {
+		log_refused(l, "max_connections");
+		refuse(a, fd);
+		return;
+	}
+	if (key != 0 && address_count_add(&l->addresses, key,
+					  l->config->max_connections_per_address) == UINT32_MAX) {
+		log_refused(l, "max_connections_per_address");
+		refuse(a, fd);
+		return;
+	}
+	session_open(l, lmtp ? &lmtp_session_ops : &pop3_session_ops, fd, from, key,
+		     a->config->protocol == CONFIG_POP3S);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+	struct acceptor *const a = poll->data;
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+		socklen_t n = sizeof(from);
+		const int fd = accept4(a->fd, (struct sockaddr *)&from, &n,
+				       SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take(a, fd, (const struct sockaddr *)&from);
+			continue;
+		}
+		switch (errno) {
+		case EMFILE:
+		case ENFILE:
+		case ENOMEM:
+		case ENOBUFS:
+			pause_accepting(a->listener, errno);
+			return;
+		case EAGAIN:
+			return;
+		default:
+			/* The peer has gone already, or a signal came: the next one. */
+			break;
+		}
+	}
+}
+
+int acceptors_open(struct listener *l, struct err *err)
+{
+	int r = uv_timer_init(l->loop, &l->accept_timer);
+
+	if (r < 0)
+		return err_sys(err, -r, "cannot make a timer");
+	l->accept_timer.data = l;
+	for (uint32_t i = 0; i < l->config->n_listen; i++) {
+		struct acceptor *const a = &l->acceptors[i];
+
+		*a = (struct acceptor){
+			.listener = l,
+			.config = &l->config->listen[i],
+			.fd = l->process->sockets[i],
+		};
+		r = uv_poll_init(l->loop, &a->poll, a->fd);
+		if (r < 0)
+			return err_sys(err, -r, "cannot watch the socket for '%s' port %u",
+				       a->config->host, a->config->port);
+		a->poll.data = a;
+		a->open = true;
+		l->n_acceptors = i + 1;
+	}
+	watch(l);
+	return 0;
+}
+
+void acceptors_close(struct listener *l)
+{
+	for (uint32_t i = 0; i < l->n_acceptors; i++) {
+		struct acceptor *const a = &l->acceptors[i];
+
+		if (!a->open)
+			continue;
+		a->open = false;
+		uv_close((uv_handle_t *)&a->poll, NULL);
+		(void)close(a->fd);
+	}
+	(void)uv_timer_stop(&l->accept_timer);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listener_priv.h - what a listener process has, for the files of this folder.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "server/config.h"
+#include "server/ipc.h"
+#include "server/ipc_channel.h"
+#include "server/listener/address_count.h"
+#include "server/listener/session.h"
+#include "server/listener/session_table.h"
+#include "server/listener/timeout.h"
+#include "server/process.h"
+
+struct ssl_ctx_st;
+
+/* One listening socket. */
+struct acceptor {
+	struct listener *listener; /* Borrowed */
+	const struct config_listen *config;
+	uv_poll_t poll;
+	int fd; /* Owned by the process */
+	bool open;
+};
+
+/*
+ * Memory for one step of any session, used and forgotten within one call: blocks
+ * of files, what is encoded from them, messages to other processes.
+ */
+#define SCRATCH_OCTETS 65536U
+
+struct listener {
+	struct process *process;
+	const struct config *config;
+	uv_loop_t *loop;
+	struct ssl_ctx_st *tls; /* Owned; NULL without a certificate */
+	struct acceptor acceptors[CONFIG_LISTEN_MAX];
+	uint32_t n_acceptors;
+
+	/* Owned; NULL while the other process is away. */
+	struct ipc_channel *auth;
+	struct ipc_channel *storage;
+
+	struct session *sessions; /* Owned: all of them */
+	uint32_t n_sessions;
+	uint32_t max_sessions;
+	uint64_t next_id;
+	struct session_table table;
+	struct address_count addresses;
+
+	struct timeouts timeouts;
+	uv_timer_t timer;
+	uint64_t timer_due_ms;      /* UINT64_MAX: not running */
+	uv_timer_t accept_timer;    /* after a lack of descriptors */
+	uv_timer_t drain_timer;     /* looks who may be sent away */
+	uv_timer_t drain_end_timer; /* sends away everybody */
+	uint64_t refused_logged_ms; /* the last line about refused connections */
+	uint32_t refused;           /* since then */
+	bool draining;
+
+	union ipc_msg msg; /* to build messages in */
+	char scratch[SCRATCH_OCTETS];
+	char scratch_out[SCRATCH_OCTETS];
+};
+
+/* accept.c */
+int acceptors_open(struct listener *l, struct err *err);
+void acceptors_close(struct listener *l);
+
+/* listener.c: the session's deadline begins anew. */
+void listener_set_timeout(struct listener *l, struct session *s, enum timeout_kind kind);
+
+/* A session has gone. */
+void listener_session_gone(struct listener *l);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A message on its way in. It is written, as it comes, into a file that storage
+ * has opened; nobody but storage can give it a name, and only then is it mail.
+ *
+ * In front of it stand Return-Path, as RFC 5321 section 4.4 asks of final delivery,
+ * and Delivered-To. No Received line: the MTA on the other side of the socket has
+ * just written its own.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "codec/mail/mail_trace.h"
+#include "server/listener/lmtp_session_priv.h"
+
+static const struct {
+	enum ipc_status status;
+	unsigned code;
+	const char *enhanced;
+	const char *text;
+} failures[LMTP_FAILURES] = {
+	[LMTP_TOO_LARGE] = {IPC_PERMANENT, 552, "5.3.4", "the message is too large"},
+	[LMTP_DISK_FULL] = {IPC_NO_SPACE, 452, "4.3.1", "no space left, try again later"},
+	[LMTP_DISK_FAILED] = {IPC_TEMPORARY, 451, "4.3.0", "cannot be written now"},
+	[LMTP_STORAGE_LOST] = {IPC_TEMPORARY, 451, "4.3.0", "the mail storage is away"},
+	[LMTP_BARE_CR_LF] = {IPC_PERMANENT, 554, "5.6.0",
+			     "a CR or LF stands alone in the message; lines end with CRLF"},
+};
+
+static void close_file(struct lmtp_session *p)
+{
+	if (p->file >= 0)
+		(void)close(p->file);
+	p->file = -1;
+}
+
+/* DATA itself fails, with one reply, and so does the transaction. */
+static void fail_data(struct lmtp_session *p, enum ipc_status status)
+{
+	if (status == IPC_NO_SPACE)
+		lmtp_reply(p, 452, "4.3.1", "no space left, try again later");
+	else
+		lmtp_reply(p, 451, "4.3.0", "cannot take mail now, try again later");
+	log_event(LOG_LEVEL_WARN, "delivery-refused", log_hex("session", p->base.log_id),
+		  log_str("status", ipc_status_name(status)));
+	lmtp_reset_storage(p);
+	lmtp_state_did(&p->state, SMTP_RSET);
+}
+
+void lmtp_begin(struct lmtp_session *p)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	ipc_start(m, IPC_DELIVER_BEGIN, p->base.id);
+	m->deliver.transaction = p->transaction;
+	m->deliver.recipients = p->state.recipients;
+	if (session_send(&p->base, IPC_STORAGE, m))
+		p->waiting = LMTP_WAIT_READY;
+	else
+		fail_data(p, IPC_TEMPORARY);
+}
+
+/* ---- the file ---- */
+
+static void fail(struct lmtp_session *p, enum lmtp_failure why)
+{
+	/* The first thing that went wrong is what the sender should know. */
+	if (p->failure == LMTP_NO_FAILURE)
+		p->failure = why;
+}
+
+/* A page-cache write: it waits for no disk, unless memory is full of what it owes. */
+static void write_file(struct lmtp_session *p, struct span text)
+{
+	dot_measure(&p->measure, text);
+	while (text.n > 0 && p->failure == LMTP_NO_FAILURE) {
+		const ssize_t n = write(p->file, text.p, text.n);
+
+		if (n >= 0) {
+			span_skip(&text, (size_t)n);
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		log_event(LOG_LEVEL_ERROR, "delivery-failed", log_hex("session", p->base.log_id),
+			  log_str("error", strerror(errno)));
+		fail(p, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? LMTP_DISK_FULL
+									     : LMTP_DISK_FAILED);
+	}
+}
+
+/* A Delivered-To line of one recipient must not tell the others of it. */
+static bool shares_delivered_to(const struct lmtp_session *p)
+{
+	return p->base.listener->config->lmtp_delivered_to != CONFIG_DELIVERED_TO_NEVER &&
+	       p->state.recipients == 1;
+}
+
+static bool has_own_delivered_to(const struct lmtp_session *p)
+{
+	return p->base.listener->config->lmtp_delivered_to == CONFIG_DELIVERED_TO_EACH &&
+	       p->state.recipients > 1;
+}
+
+static void write_trace(struct lmtp_session *p)
+{
+	char text[2 * MAIL_TRACE_MAX];
+	struct out o = {.p = text, .cap = sizeof(text)};
+	bool fits = mail_return_path(&o, span_str(p->sender));
+
+	if (shares_delivered_to(p))
+		fits = fits && mail_delivered_to(&o, span_str(p->recipients[0]));
+	assert(fits);
+	(void)fits;
+	write_file(p, out_span(&o));
+}
+
+void lmtp_ready(struct lmtp_session *p, enum ipc_status status, int fd)
+{
+	if (status != IPC_OK) {
+		fail_data(p, status);
+		return;
+	}
+	p->file = fd;
+	p->decoder = (struct dot_decoder){.mode = DOT_STRICT};
+	p->measure = (struct dot_measure){0};
+	p->octets = 0;
+	p->failure = LMTP_NO_FAILURE;
+	write_trace(p);
+	lmtp_state_did(&p->state, SMTP_DATA);
+	lmtp_reply(p, 354, NULL, "send the message, and a line with a dot");
+}
+
+/* ---- the end of the message ---- */
+
+static void reply_to_all(struct lmtp_session *p, enum ipc_status status)
+{
+	close_file(p);
+	memset(p->statuses, (int)status, sizeof(p->statuses));
+	p->n_replies = p->state.recipients;
+	p->replied = 0;
+}
+
+static void commit(struct lmtp_session *p)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	close_file(p);
+	ipc_start(m, IPC_DELIVER_COMMIT, p->base.id);
+	m->deliver_commit.octets = p->measure.bytes;
+	m->deliver_commit.dot_lines = p->measure.dot_lines;
+	m->deliver_commit.prefix = has_own_delivered_to(p);
+	if (session_send(&p->base, IPC_STORAGE, m)) {
+		p->waiting = LMTP_WAIT_DELIVERED;
+		return;
+	}
+	fail(p, LMTP_STORAGE_LOST);
+	reply_to_all(p, failures[p->failure].status);
+}
+
+static void end_message(struct lmtp_session *p)
+{
+	if (p->failure == LMTP_NO_FAILURE) {
+		commit(p);
+		return;
+	}
+	reply_to_all(p, failures[p->failure].status);
+	lmtp_reset_storage(p);
+}
+
+void lmtp_take_data(struct lmtp_session *p)
+{
+	struct session *const s = &p->base;
+	const uint64_t limit = s->listener->config->message_size_limit;
+	/* Runs between stuffed dots may be short: they are written together. */
+	struct out text = {.p = s->listener->scratch, .cap = SCRATCH_OCTETS};
+	struct span in = session_input(s);
+	enum dot_status status;
+	struct span run;
+
+	_Static_assert(LMTP_IN_CAP + 16 <= SCRATCH_OCTETS,
+		       "all input fits, and what was held back");
+	s->progress = true;
+	while ((status = dot_decode(&p->decoder, &in, &run)) == DOT_TEXT) {
+		const bool fits = out_put(&text, run);
+
+		assert(fits);
+		(void)fits;
+	}
+	session_use(s, s->in_end - s->in_at - in.n);
+	p->octets += text.n;
+	if (limit != 0 && p->octets > limit)
+		fail(p, LMTP_TOO_LARGE);
+	write_file(p, out_span(&text));
+	if (status == DOT_END) {
+		end_message(p);
+	} else if (status == DOT_BAD) {
+		/* Where this message ends is what others may see otherwise: hang up. */
+		p->failure = LMTP_BARE_CR_LF;
+		end_message(p);
+	}
+}
+
+void lmtp_delivered(struct lmtp_session *p, const struct ipc_delivered *m)
+{
+	reply_to_all(p, IPC_TEMPORARY);
+	memcpy(p->statuses, m->status, m->n < p->n_replies ? m->n : p->n_replies);
+}
+
+void lmtp_data_lost(struct lmtp_session *p)
+{
+	switch (p->waiting) {
+	case LMTP_WAIT_READY:
+		p->waiting = LMTP_WAIT_NONE;
+		fail_data(p, IPC_TEMPORARY);
+		return;
+	case LMTP_WAIT_DELIVERED:
+		p->waiting = LMTP_WAIT_NONE;
+		fail(p, LMTP_STORAGE_LOST);
+		reply_to_all(p, IPC_TEMPORARY);
+		return;
+	default:
+		break;
+	}
+	/* The rest of the message is still read, for its end must be found. */
+	if (p->state.phase == LMTP_MESSAGE && p->n_replies == 0)
+		fail(p, LMTP_STORAGE_LOST);
+}
+
+/* ---- a reply for each ---- */
+
+static void log_delivery(const struct lmtp_session *p, const char *recipient,
+			 enum ipc_status status)
+{
+	log_event(status == IPC_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "delivered",
+		  log_hex("session", p->base.log_id), log_str("from", p->sender),
+		  log_str("to", recipient), log_num("octets", p->measure.bytes),
+		  log_str("status", ipc_status_name(status)));
+}
+
+void lmtp_next_reply(struct lmtp_session *p)
+{
+	const char *const recipient = p->recipients[p->replied];
+	const enum ipc_status status = (enum ipc_status)p->statuses[p->replied];
+
+	assert(p->replied < p->n_replies);
+	log_delivery(p, recipient, status);
+	if (p->failure != LMTP_NO_FAILURE) {
+		lmtp_reply(p, failures[p->failure].code, failures[p->failure].enhanced,
+			   failures[p->failure].text);
+	} else if (status == IPC_OK) {
+		p->delivered++;
+		lmtp_reply(p, 250, "2.0.0", "delivered");
+	} else if (status == IPC_NO_SPACE) {
+		lmtp_reply(p, 452, "4.3.1", "no space left, try again later");
+	} else {
+		lmtp_reply(p, 451, "4.3.0", "cannot be delivered now, try again later");
+	}
+	if (++p->replied < p->n_replies)
+		return;
+	p->replied = p->n_replies = 0;
+	lmtp_state_message_done(&p->state);
+	if (p->failure == LMTP_BARE_CR_LF)
+		lmtp_hang_up(p, "bare CR or LF");
+}

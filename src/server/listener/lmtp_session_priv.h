@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lmtp_session_priv.h - one LMTP session, for the lmtp_*.c of this folder:
+ *
+ *	lmtp_session.c  the session's life, and its commands
+ *	lmtp_data.c     the message, from DATA to the last recipient's reply
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/dot.h"
+#include "codec/line.h"
+#include "codec/smtp/lmtp_state.h"
+#include "codec/smtp/smtp_command.h"
+#include "codec/smtp/smtp_reply.h"
+#include "server/listener/listener_priv.h"
+#include "server/listener/session.h"
+
+/* Whose answer the session waits for. Commands that follow stay in the input. */
+enum lmtp_wait {
+	LMTP_WAIT_NONE,
+	LMTP_WAIT_RCPT,      /* auth: may this address have mail? */
+	LMTP_WAIT_READY,     /* storage: where to write */
+	LMTP_WAIT_DELIVERED, /* storage: whose it is now */
+};
+
+/* Why a message that is still coming in will not be delivered. Zero: it will. */
+enum lmtp_failure {
+	LMTP_NO_FAILURE,
+	LMTP_TOO_LARGE,
+	LMTP_DISK_FULL,
+	LMTP_DISK_FAILED,
+	LMTP_STORAGE_LOST,
+	LMTP_BARE_CR_LF,
+	LMTP_FAILURES
+};
+
+/* Octets of a message that are read and written at a time. */
+#define LMTP_IN_CAP 32768
+
+struct lmtp_session {
+	struct session base;
+	struct lmtp_state state;
+	enum lmtp_wait waiting;
+	bool closing; /* nothing is read any more */
+	bool smtputf8;
+	bool asked_storage; /* it may hold something of this session */
+	struct line_reader lines;
+	uint32_t bad_commands;
+	uint32_t transaction; /* counted up by MAIL */
+	const char *reason;   /* how it ended; NULL: the peer hung up */
+	uint32_t delivered;   /* copies, in all */
+
+	/* The message that is coming in */
+	int file; /* -1, or owned */
+	struct dot_decoder decoder;
+	struct dot_measure measure; /* of the file, trace lines included */
+	uint64_t octets;            /* of the message as it was sent */
+	enum lmtp_failure failure;
+
+	/* The replies that are still to be given: replied to n_replies - 1 */
+	uint32_t replied;
+	uint32_t n_replies;
+	uint8_t statuses[LIMIT_RECIPIENTS]; /* enum ipc_status */
+
+	char sender[LIMIT_ADDRESS + 1];
+	char recipients[LIMIT_RECIPIENTS][LIMIT_ADDRESS + 1];
+};
+
+static inline struct lmtp_session *lmtp_of(struct session *s)
+{
+	return (struct lmtp_session *)s;
+}
+
+/* ---- lmtp_session.c ---- */
+
+void lmtp_reply(struct lmtp_session *p, unsigned code, const char *enhanced, const char *text);
+void lmtp_hang_up(struct lmtp_session *p, const char *why);
+
+/* Storage shall forget this transaction's recipients and message. */
+void lmtp_reset_storage(struct lmtp_session *p);
+
+/* ---- lmtp_data.c ---- */
+
+/* DATA. */
+void lmtp_begin(struct lmtp_session *p);
+void lmtp_ready(struct lmtp_session *p, enum ipc_status status, int fd);
+
+/* Takes all input that belongs to the message. */
+void lmtp_take_data(struct lmtp_session *p);
+void lmtp_delivered(struct lmtp_session *p, const struct ipc_delivered *m);
+
+/* One recipient's reply; there must be one to be given. */
+void lmtp_next_reply(struct lmtp_session *p);
+
+/* Storage is gone, whatever the message was up to. */
+void lmtp_data_lost(struct lmtp_session *p);

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The AUTHORIZATION state: every way to prove who you are, and what may be said
+ * without TLS.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "codec/sasl/sasl_frame.h"
+#include "server/listener/pop3_session_priv.h"
+
+/* A SASL mechanism that auth knows. */
+struct mechanism {
+	const char *name;
+	bool clear;        /* the password itself is sent: only where nobody can listen */
+	bool stored_clear; /* needs {PLAIN} secrets: only with the apop option */
+};
+
+static const struct mechanism mechanisms[] = {
+	{"PLAIN", true, false},
+	{"LOGIN", true, false},
+	{"CRAM-MD5", false, true},
+};
+
+#define N_MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
+
+static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
+{
+	return (!m->clear || session_is_private(&p->base)) &&
+	       (!m->stored_clear || p->base.listener->config->apop);
+}
+
+/* "PLAIN LOGIN", as much as is offered now. */
+static struct span offered(const struct pop3_session *p, char *text, size_t size)
+{
+	struct out o = {.p = text, .cap = size};
+
+	for (size_t i = 0; i < N_MECHANISMS; i++) {
+		if (!is_offered(p, &mechanisms[i]))
+			continue;
+		const bool fits = (o.n == 0 || out_char(&o, ' ')) &&
+				  out_put(&o, span_str(mechanisms[i].name));
+
+		assert(fits);
+		(void)fits;
+	}
+	return out_span(&o);
+}
+
+static bool may_start_tls(const struct pop3_session *p)
+{
+	return p->base.listener->tls != NULL && !conn_is_tls(&p->base.conn);
+}
+
+void pop3_capa(struct pop3_session *p)
+{
+	char names[64];
+	const struct pop3_capa capa = {
+		.state = p->state,
+		.stls = may_start_tls(p),
+		.user = session_is_private(&p->base),
+		.sasl = offered(p, names, sizeof(names)),
+		.implementation = SPAN_LIT("restante"),
+	};
+	const bool fits = pop3_reply_capa(&p->base.out, &capa);
+
+	assert(fits);
+	(void)fits;
+}
+
+/* RFC 1939 section 7: different in each greeting, which is what APOP rests on. */
+void pop3_timestamp(const struct pop3_session *p, char *text, size_t size)
+{
+	(void)snprintf(text, size, "<%016llx.%llu@%.63s>", (unsigned long long)p->stamp[0],
+		       (unsigned long long)p->stamp[1], p->base.listener->config->hostname);
+}
+
+/* ---- what auth is asked ---- */
+
+static void ask(struct pop3_session *p, const union ipc_msg *m)
+{
+	if (!session_send(&p->base, IPC_AUTH, m)) {
+		pop3_login_failed(p, IPC_TEMPORARY);
+		return;
+	}
+	p->waiting = POP3_WAIT_LOGIN;
+}
+
+/* The text becomes a C string: the codec lets no NUL through, and no name of this length. */
+static void copy(char *to, size_t size, struct span from)
+{
+	assert(from.n < size);
+	memcpy(to, from.p, from.n);
+	to[from.n] = '\0';
+}
+
+static bool is_private(struct pop3_session *p, enum pop3_verb verb)
+{
+	char text[96];
+
+	if (session_is_private(&p->base))
+		return true;
+	(void)snprintf(text, sizeof(text), "%s: not without TLS%s", pop3_command_row(verb)->name,
+		       may_start_tls(p) ? ", say STLS first" : "");
+	pop3_err(p, POP3_CODE_NONE, text);
+	return false;
+}
+
+static void do_user(struct pop3_session *p, const struct pop3_command *c)
+{
+	if (!is_private(p, POP3_USER))
+		return;
+	/* The same words for every name: who exists is nobody's business. */
+	copy(p->user, sizeof(p->user), c->user);
+	pop3_ok(p, "now PASS");
+}
+
+static void do_pass(struct pop3_session *p, const struct pop3_command *c)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (!is_private(p, POP3_PASS))
+		return;
+	if (p->user[0] == '\0') {
+		pop3_err(p, POP3_CODE_NONE, "PASS: say USER first");
+		pop3_count_bad(p);
+		return;
+	}
+	ipc_start(m, IPC_AUTH_PASS, p->base.id);
+	session_origin(&p->base, &m->pass.origin);
+	copy(m->pass.user, sizeof(m->pass.user), span_str(p->user));
+	copy(m->pass.password, sizeof(m->pass.password), c->password);
+	p->mechanism = "USER";
+	/* After a failed PASS, USER comes again (RFC 1939 section 7). */
+	p->user[0] = '\0';
+	ask(p, m);
+	secret_wipe(&m->pass, sizeof(m->pass));
+}
+
+static void do_apop(struct pop3_session *p, const struct pop3_command *c)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (!p->base.listener->config->apop) {
+		pop3_err(p, POP3_CODE_NONE, "APOP is not offered here");
+		return;
+	}
+	ipc_start(m, IPC_AUTH_APOP, p->base.id);
+	session_origin(&p->base, &m->apop.origin);
+	copy(m->apop.user, sizeof(m->apop.user), c->user);
+	copy(m->apop.digest, sizeof(m->apop.digest), c->digest);
+	pop3_timestamp(p, m->apop.timestamp, sizeof(m->apop.timestamp));
+	p->mechanism = "APOP";
+	ask(p, m);
+}
+
+static void do_stls(struct pop3_session *p)
+{
+	if (conn_is_tls(&p->base.conn)) {
+		pop3_err(p, POP3_CODE_NONE, "STLS: TLS is active already");
+	} else if (!may_start_tls(p)) {
+		pop3_err(p, POP3_CODE_NONE, "STLS is not offered here");
+	} else {
+		pop3_ok(p, "begin TLS");
+		p->stls = true;
+	}
+}
+
+/* ---- AUTH ---- */
+
+static const struct mechanism *find_mechanism(struct span name)
+{
+	for (size_t i = 0; i < N_MECHANISMS; i++) {
+		if (span_eq_nocase(name, span_str(mechanisms[i].name)))
+			return &mechanisms[i];
+	}
+	return NULL;
+}
+
+static void list_mechanisms(struct pop3_session *p)
+{
+	char names[64];
+	const bool fits = pop3_reply_mechanisms(&p->base.out, offered(p, names, sizeof(names)));
+
+	assert(fits);
+	(void)fits;
+}
+
+/* True: m is ready to go. False: -ERR was said. */
+static bool frame_is_good(struct pop3_session *p, enum sasl_frame_status status)
+{
+	switch (status) {
+	case SASL_FRAME_OK:
+		return true;
+	case SASL_FRAME_CANCEL:
+		pop3_err(p, POP3_CODE_NONE, "AUTH was cancelled");
+		break;
+	case SASL_FRAME_BAD:
+		pop3_err(p, POP3_CODE_NONE, "AUTH: this is not base64");
+		break;
+	case SASL_FRAME_TOO_LONG:
+		pop3_err(p, POP3_CODE_NONE, "AUTH: this is too long");
+		break;
+	}
+	pop3_count_bad(p);
+	return false;
+}
+
+static void do_auth(struct pop3_session *p, const struct pop3_command *c)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (c->mechanism.n == 0) {
+		list_mechanisms(p);
+		return;
+	}
+
+	const struct mechanism *const mechanism = find_mechanism(c->mechanism);
+
+	if (mechanism == NULL || (mechanism->stored_clear && !is_offered(p, mechanism))) {
+		pop3_err(p, POP3_CODE_NONE, "AUTH: this mechanism is not offered here");
+		pop3_count_bad(p);
+		return;
+	}
+	if (mechanism->clear && !is_private(p, POP3_AUTH))
+		return;
+	ipc_start(m, IPC_AUTH_SASL_START, p->base.id);
+	if (c->has_initial) {
+		struct out data = {.p = m->sasl.data, .cap = sizeof(m->sasl.data)};
+
+		if (!frame_is_good(p, sasl_frame_initial(&data, c->initial)))
+			return;
+		m->sasl.has_initial = 1;
+		m->sasl.n = (uint32_t)data.n;
+	}
+	session_origin(&p->base, &m->sasl.origin);
+	copy(m->sasl.mechanism, sizeof(m->sasl.mechanism), span_str(mechanism->name));
+	p->mechanism = mechanism->name;
+	ask(p, m);
+	secret_wipe(m->sasl.data, m->sasl.n);
+}
+
+/* The exchange is over for us; auth forgets it, and what it may still say is nobody's. */
+static void abandon(struct pop3_session *p)
+{
+	p->in_sasl = false;
+	session_renew_id(&p->base);
+}
+
+void pop3_sasl_line(struct pop3_session *p, enum line_status status, struct span line)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+	struct out data = {.p = m->sasl.data, .cap = sizeof(m->sasl.data)};
+
+	if (status == LINE_TOO_LONG) {
+		abandon(p);
+		(void)frame_is_good(p, SASL_FRAME_TOO_LONG);
+		return;
+	}
+	ipc_start(m, IPC_AUTH_SASL_STEP, p->base.id);
+
+	const enum sasl_frame_status frame = sasl_frame_response(&data, line);
+
+	if (frame != SASL_FRAME_OK) {
+		abandon(p);
+		(void)frame_is_good(p, frame);
+		return;
+	}
+	session_origin(&p->base, &m->sasl.origin);
+	m->sasl.n = (uint32_t)data.n;
+	p->in_sasl = false;
+	ask(p, m);
+	secret_wipe(m->sasl.data, m->sasl.n);
+}
+
+void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m)
+{
+	const struct span data = span_of(m->data, m->n);
+
+	if (sasl_frame_challenge(&p->base.out, SPAN_LIT("+ "), data)) {
+		p->in_sasl = true;
+		return;
+	}
+	/* No mechanism that we offer says so much. */
+	abandon(p);
+	pop3_login_failed(p, IPC_PERMANENT);
+}
+
+/* ---- how it went ---- */
+
+void pop3_login_failed(struct pop3_session *p, enum ipc_status status)
+{
+	static const struct {
+		enum pop3_code code;
+		const char *text;
+	} replies[IPC_STATUSES] = {
+		[IPC_OK] = {POP3_CODE_SYS_TEMP, "try again later"},
+		[IPC_BAD_CREDENTIALS] = {POP3_CODE_AUTH, "wrong name or password"},
+		[IPC_BAD_SASL] = {POP3_CODE_NONE, "AUTH: the exchange went wrong"},
+		[IPC_TOO_MANY] = {POP3_CODE_SYS_TEMP, "too many logins, try again later"},
+		[IPC_IN_USE] = {POP3_CODE_IN_USE, "another session has this maildrop open"},
+		[IPC_TEMPORARY] = {POP3_CODE_SYS_TEMP, "cannot log in now, try again later"},
+		[IPC_PERMANENT] = {POP3_CODE_SYS_PERM, "the maildrop cannot be opened"},
+		[IPC_NO_SPACE] = {POP3_CODE_SYS_TEMP, "no space left, try again later"},
+		[IPC_NO_USER] = {POP3_CODE_AUTH, "wrong name or password"},
+		[IPC_GONE] = {POP3_CODE_SYS_TEMP, "try again later"},
+	};
+
+	p->in_sasl = false;
+	log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
+		  log_str("remote", p->base.remote), log_str("mechanism", p->mechanism),
+		  log_str("status", ipc_status_name(status)));
+	pop3_err(p, replies[status].code, replies[status].text);
+	/* Of what is our own fault, a client may try as much as it has time for. */
+	if (status == IPC_BAD_CREDENTIALS || status == IPC_BAD_SASL || status == IPC_NO_USER)
+		pop3_count_bad(p);
+}
+
+void pop3_login_command(struct pop3_session *p, const struct pop3_command *c)
+{
+	switch (c->verb) {
+	case POP3_USER:
+		do_user(p, c);
+		break;
+	case POP3_PASS:
+		do_pass(p, c);
+		break;
+	case POP3_APOP:
+		do_apop(p, c);
+		break;
+	case POP3_AUTH:
+		do_auth(p, c);
+		break;
+	case POP3_STLS:
+		do_stls(p);
+		break;
+	default:
+		/* The codec lets no other verb through in this state. */
+		assert(c->verb == POP3_QUIT);
+		pop3_ok(p, "good bye");
+		pop3_hang_up(p, NULL);
+		break;
+	}
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TRANSACTION state: a maildrop that is ours until QUIT, seen through the
+ * descriptor of its snapshot.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/listener/pop3_session_priv.h"
+
+static uint32_t left(const struct pop3_session *p)
+{
+	return p->count - p->deleted.marked;
+}
+
+static uint64_t octets_left(const struct pop3_session *p)
+{
+	/* A snapshot whose total is wrong must not make this one absurd. */
+	return p->octets > p->deleted.octets ? p->octets - p->deleted.octets : 0;
+}
+
+static void write_counts(struct pop3_session *p, const char *before)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "%s%u message%s (%llu octets)", before, left(p),
+		       left(p) == 1 ? "" : "s", (unsigned long long)octets_left(p));
+	pop3_ok(p, text);
+}
+
+void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
+{
+	struct session *const s = &p->base;
+
+	if (m->status != IPC_OK) {
+		pop3_login_failed(p, (enum ipc_status)m->status);
+		return;
+	}
+
+	const bool entered = pop3_state_next(&p->state, POP3_EVENT_LOGIN);
+
+	assert(entered);
+	(void)entered;
+	s->logged_in = true;
+	p->snapshot = fd;
+	p->count = m->count;
+	p->octets = m->octets;
+	(void)snprintf(p->user, sizeof(p->user), "%s", m->user);
+	log_event(LOG_LEVEL_INFO, "login", log_hex("session", s->log_id), log_str("user", p->user),
+		  log_str("remote", s->remote), log_str("mechanism", p->mechanism),
+		  log_str(conn_is_tls(&s->conn) ? "tls" : NULL, conn_tls_version(&s->conn)),
+		  log_str(conn_is_tls(&s->conn) ? "cipher" : NULL, conn_tls_cipher(&s->conn)),
+		  log_num("messages", p->count), log_num("octets", p->octets));
+	write_counts(p, "");
+}
+
+/* -ERR that names the command: "RETR: message 2 is deleted". */
+static void refuse(struct pop3_session *p, const struct pop3_command *c, enum pop3_code code,
+		   const char *what)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "%s: message %u %s", pop3_command_row(c->verb)->name,
+		       c->number, what);
+	pop3_err(p, code, text);
+}
+
+/* The message is there and isn't deleted; else -ERR was said. */
+static bool is_there(struct pop3_session *p, const struct pop3_command *c)
+{
+	if (c->number > p->count) {
+		refuse(p, c, POP3_CODE_NONE, "does not exist");
+		return false;
+	}
+	if (deletions_has(&p->deleted, c->number)) {
+		refuse(p, c, POP3_CODE_NONE, "is deleted");
+		return false;
+	}
+	return true;
+}
+
+static bool find_record(struct pop3_session *p, const struct pop3_command *c,
+			struct index_record *ret_record)
+{
+	if (!is_there(p, c))
+		return false;
+	if (pop3_record(p, c->number, ret_record))
+		return true;
+	refuse(p, c, POP3_CODE_SYS_TEMP, "cannot be found in the index now");
+	return false;
+}
+
+static void do_list(struct pop3_session *p, const struct pop3_command *c)
+{
+	struct index_record record;
+	bool fits;
+
+	if (!c->has_number) {
+		fits = pop3_reply_list_begin(&p->base.out, left(p), octets_left(p));
+		pop3_stream_list(p, POP3_STREAM_LIST);
+	} else if (find_record(p, c, &record)) {
+		fits = pop3_reply_list_one(&p->base.out, c->number, record.octets);
+	} else {
+		return;
+	}
+	assert(fits);
+	(void)fits;
+}
+
+static void do_uidl(struct pop3_session *p, const struct pop3_command *c)
+{
+	struct index_record record;
+
+	if (!c->has_number) {
+		pop3_ok(p, "");
+		pop3_stream_list(p, POP3_STREAM_UIDL);
+	} else if (find_record(p, c, &record)) {
+		const bool fits = pop3_reply_uidl_one(&p->base.out, c->number,
+						      index_record_uidl(&record));
+
+		assert(fits);
+		(void)fits;
+	}
+}
+
+static void do_stat(struct pop3_session *p)
+{
+	const bool fits = pop3_reply_stat(&p->base.out, left(p), octets_left(p));
+
+	assert(fits);
+	(void)fits;
+}
+
+static void do_dele(struct pop3_session *p, const struct pop3_command *c)
+{
+	struct index_record record;
+	char text[48];
+
+	if (!find_record(p, c, &record))
+		return;
+	if (deletions_mark(&p->deleted, p->count, c->number, record.octets) < 0) {
+		refuse(p, c, POP3_CODE_SYS_TEMP, "cannot be marked now: no memory");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "message %u deleted", c->number);
+	pop3_ok(p, text);
+}
+
+static bool ask(struct pop3_session *p, const union ipc_msg *m, enum pop3_wait wait)
+{
+	if (!session_send(&p->base, IPC_STORAGE, m)) {
+		p->storage_lost = true;
+		return false;
+	}
+	p->waiting = wait;
+	return true;
+}
+
+static void do_get(struct pop3_session *p, const struct pop3_command *c)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (!is_there(p, c))
+		return;
+	p->asked = c->verb;
+	p->asked_number = c->number;
+	p->asked_lines = c->lines;
+	ipc_start(m, IPC_GET, p->base.id);
+	m->get.number = c->number;
+	(void)ask(p, m, POP3_WAIT_MESSAGE);
+}
+
+void pop3_message(struct pop3_session *p, const struct ipc_message *m, int fd)
+{
+	const struct pop3_command c = {.verb = p->asked, .number = p->asked_number};
+
+	switch ((enum ipc_status)m->status) {
+	case IPC_OK:
+		pop3_stream_message(p, m, fd);
+		break;
+	case IPC_GONE:
+		refuse(p, &c, POP3_CODE_NONE, "was taken away or changed by another program");
+		break;
+	case IPC_PERMANENT:
+		refuse(p, &c, POP3_CODE_SYS_PERM, "cannot be read");
+		break;
+	default:
+		refuse(p, &c, POP3_CODE_SYS_TEMP, "cannot be read now");
+		break;
+	}
+}
+
+/* ---- QUIT ---- */
+
+static bool send_marks(struct pop3_session *p)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+	uint32_t next = 1;
+	uint32_t first;
+
+	for (;;) {
+		ipc_start(m, IPC_MARK, p->base.id);
+
+		const size_t n = deletions_packet(&p->deleted, p->count, &next, &first,
+						  m->mark.bits, sizeof(m->mark.bits));
+
+		if (n == 0)
+			return true;
+		m->mark.first = first;
+		m->mark.n = (uint32_t)n;
+		if (!session_send(&p->base, IPC_STORAGE, m))
+			return false;
+	}
+}
+
+static void do_quit(struct pop3_session *p)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+	const bool updating = pop3_state_next(&p->state, POP3_EVENT_QUIT);
+
+	assert(updating);
+	(void)updating;
+	if (!send_marks(p)) {
+		p->storage_lost = true;
+		return;
+	}
+	ipc_start(m, IPC_COMMIT, p->base.id);
+	m->commit.marked = p->deleted.marked;
+	(void)ask(p, m, POP3_WAIT_COMMIT);
+}
+
+void pop3_committed(struct pop3_session *p, const struct ipc_committed *m)
+{
+	/* Storage has let go of the maildrop already. */
+	(void)close(p->snapshot);
+	p->snapshot = -1;
+	(void)pop3_state_next(&p->state, POP3_EVENT_DONE);
+	if (m->status == IPC_OK) {
+		p->removed = m->removed;
+		pop3_ok(p, "good bye");
+		pop3_hang_up(p, "quit");
+		return;
+	}
+	pop3_err(p, m->status == IPC_PERMANENT ? POP3_CODE_SYS_PERM : POP3_CODE_SYS_TEMP,
+		 "QUIT: some deleted messages not removed");
+	pop3_hang_up(p, "quit, but nothing could be deleted");
+}
+
+void pop3_transaction_command(struct pop3_session *p, const struct pop3_command *c)
+{
+	switch (c->verb) {
+	case POP3_STAT:
+		do_stat(p);
+		break;
+	case POP3_LIST:
+		do_list(p, c);
+		break;
+	case POP3_UIDL:
+		do_uidl(p, c);
+		break;
+	case POP3_RETR:
+	case POP3_TOP:
+		do_get(p, c);
+		break;
+	case POP3_DELE:
+		do_dele(p, c);
+		break;
+	case POP3_NOOP:
+		pop3_ok(p, "");
+		break;
+	case POP3_RSET:
+		deletions_clear(&p->deleted);
+		write_counts(p, "");
+		break;
+	default:
+		/* The codec lets no other verb through in this state. */
+		assert(c->verb == POP3_QUIT);
+		do_quit(p);
+		break;
+	}
+}

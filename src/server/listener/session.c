@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/listener/session.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/secret.h"
+#include "server/listener/listener_priv.h"
+
+/*
+ * A session may do so much in one turn of the loop, then the others have theirs:
+ * reads of its whole input buffer, and replies sent.
+ */
+#define FILLS_PER_TURN 8
+#define SENDS_PER_TURN 16
+
+/* What the peer may still send while it reads our last words. */
+#define LINGER_OCTETS (1U << 20)
+
+/*
+ *   HANDSHAKE ──► OPEN ◄──► STLS
+ *       │          ├──► LINGER ──┐
+ *       └──────────┴─────────────┴──► CLOSED
+ *
+ * Up to LINGER, ops->ended() has not been called; in CLOSED, only the memory is
+ * left, until libuv lets go of it.
+ */
+enum phase { HANDSHAKE, OPEN, STLS, LINGER, CLOSED };
+
+/* Called by the connection. */
+static void on_ready(struct conn *c)
+{
+	session_run((struct session *)c);
+}
+
+static void on_closed(struct conn *c)
+{
+	struct session *const s = (struct session *)c;
+	struct listener *const l = s->listener;
+
+	secret_wipe(s->in, s->in_end);
+	if (s->in_grown)
+		free(s->in);
+	free(s);
+	listener_session_gone(l);
+}
+
+static void describe(struct session *s, const struct sockaddr *from)
+{
+	struct sockaddr_in6 v6;
+	struct sockaddr_in v4;
+
+	if (from->sa_family == AF_INET6) {
+		memcpy(&v6, from, sizeof(v6));
+		if (!IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+			(void)inet_ntop(AF_INET6, &v6.sin6_addr, s->remote, sizeof(s->remote));
+			s->loopback = IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+			return;
+		}
+		memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, sizeof(v4.sin_addr));
+	} else if (from->sa_family == AF_INET) {
+		memcpy(&v4, from, sizeof(v4));
+	} else {
+		(void)snprintf(s->remote, sizeof(s->remote), "unix");
+		s->loopback = true;
+		return;
+	}
+	(void)inet_ntop(AF_INET, &v4.sin_addr, s->remote, sizeof(s->remote));
+	s->loopback = ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static struct session *make(struct listener *l, const struct session_ops *ops)
+{
+	/* Only the struct is cleared: pages of buffers that aren't used aren't touched. */
+	struct session *const s = malloc(ops->size + ops->in_cap + ops->out_cap);
+
+	if (s == NULL)
+		return NULL;
+	memset(s, 0, ops->size);
+	s->ops = ops;
+	s->listener = l;
+	s->in = (char *)s + ops->size;
+	s->in_cap = (uint32_t)ops->in_cap;
+	s->out = (struct out){.p = s->in + ops->in_cap, .cap = ops->out_cap};
+	return s;
+}
+
+static uint64_t new_id(struct listener *l)
+{
+	if (l->next_id == 0)
+		l->next_id++;
+	return l->next_id++;
+}
+
+static void link_session(struct listener *l, struct session *s)
+{
+	s->next = l->sessions;
+	if (s->next != NULL)
+		s->next->prev = s;
+	l->sessions = s;
+	l->n_sessions++;
+}
+
+static void unlink_session(struct listener *l, struct session *s)
+{
+	if (s->prev != NULL)
+		s->prev->next = s->next;
+	else
+		l->sessions = s->next;
+	if (s->next != NULL)
+		s->next->prev = s->prev;
+	l->n_sessions--;
+}
+
+static void drive(struct session *s);
+
+static void refuse(struct listener *l, uint64_t address_key, int r)
+{
+	if (address_key != 0)
+		address_count_drop(&l->addresses, address_key);
+	log_event(LOG_LEVEL_ERROR, "connection-refused", log_str("error", strerror(-r)));
+}
+
+void session_open(struct listener *l, const struct session_ops *ops, int fd,
+		  const struct sockaddr *from, uint64_t address_key, bool tls)
+{
+	struct session *const s = make(l, ops);
+	int r;
+
+	if (s == NULL) {
+		(void)close(fd);
+		refuse(l, address_key, -ENOMEM);
+		return;
+	}
+	r = conn_open(&s->conn, l->loop, fd, on_ready, on_closed);
+	if (r < 0) {
+		free(s);
+		refuse(l, address_key, r);
+		return;
+	}
+	s->id = s->log_id = new_id(l);
+	s->address_key = address_key;
+	describe(s, from);
+	ops->init(s);
+	link_session(l, s);
+	session_table_add(&l->table, s);
+	listener_set_timeout(l, s, TIMEOUT_LOGIN);
+	log_event(LOG_LEVEL_DEBUG, "connect", log_hex("session", s->log_id),
+		  log_str("remote", s->remote));
+
+	if (tls) {
+		s->_phase = HANDSHAKE;
+		if (conn_start_tls(&s->conn, l->tls) < 0)
+			session_close(s);
+		else
+			conn_watch(&s->conn, true, false);
+		return;
+	}
+	s->_phase = OPEN;
+	ops->greet(s);
+	drive(s);
+}
+
+/* From here on the session is only a connection. */
+static void end(struct session *s)
+{
+	s->ops->ended(s);
+	session_table_remove(&s->listener->table, s);
+}
+
+void session_close(struct session *s)
+{
+	if (s->_phase == CLOSED)
+		return;
+	if (s->_phase != LINGER)
+		end(s);
+	s->_phase = CLOSED;
+	listener_set_timeout(s->listener, s, TIMEOUT_NONE);
+	unlink_session(s->listener, s);
+	if (s->address_key != 0)
+		address_count_drop(&s->listener->addresses, s->address_key);
+	log_event(LOG_LEVEL_DEBUG, "disconnect", log_hex("session", s->log_id));
+	conn_close(&s->conn);
+}
+
+static void linger(struct session *s)
+{
+	for (int i = 0; i < FILLS_PER_TURN && conn_may_read(&s->conn); i++) {
+		const ssize_t n = conn_read(&s->conn, s->listener->scratch,
+					    sizeof(s->listener->scratch));
+
+		if (n == -EAGAIN)
+			break;
+		if (n <= 0 || (s->in_at += (uint32_t)n) > LINGER_OCTETS) {
+			session_close(s);
+			return;
+		}
+	}
+	conn_watch(&s->conn, true, false);
+}
+
+/*
+ * All is sent. Closing a socket that has unread input resets the connection, and
+ * the peer may lose our last words with it; so then they are given time.
+ */
+static void finish(struct session *s)
+{
+	const bool unread = s->in_at < s->in_end || conn_may_read(&s->conn);
+
+	if (s->at_eof || !unread) {
+		session_close(s);
+		return;
+	}
+	end(s);
+	s->_phase = LINGER;
+	secret_wipe(s->in, s->in_end);
+	s->in_at = s->in_end = 0;
+	conn_shutdown_write(&s->conn);
+	listener_set_timeout(s->listener, s, TIMEOUT_LINGER);
+	linger(s);
+}
+
+/* False when it isn't done, or s is closed. */
+static bool handshake(struct session *s)
+{
+	const int r = conn_handshake(&s->conn);
+
+	if (r == -EAGAIN) {
+		conn_watch(&s->conn, true, false);
+		return false;
+	}
+	if (r < 0) {
+		log_event(LOG_LEVEL_INFO, "tls-failed", log_hex("session", s->log_id),
+			  log_str("remote", s->remote),
+			  log_str("reason", r == -EPROTO ? conn_tls_reason() : "the peer hung up"));
+		session_close(s);
+		return false;
+	}
+
+	const bool implicit = s->_phase == HANDSHAKE;
+
+	s->_phase = OPEN;
+	if (implicit)
+		s->ops->greet(s);
+	else
+		s->ops->secured(s);
+	return true;
+}
+
+static void start_tls(struct session *s)
+{
+	/* Sent in clear, so perhaps by somebody else: thrown away (RFC 2595 section 4). */
+	secret_wipe(s->in, s->in_end);
+	s->in_at = s->in_end = 0;
+	if (conn_start_tls(&s->conn, s->listener->tls) < 0) {
+		session_close(s);
+		return;
+	}
+	s->_phase = STLS;
+	conn_watch(&s->conn, true, false);
+}
+
+static void give_back_grown(struct session *s)
+{
+	secret_wipe(s->in, s->in_cap);
+	free(s->in);
+	s->in = (char *)s + s->ops->size;
+	s->in_cap = (uint32_t)s->ops->in_cap;
+	s->in_grown = false;
+}
+
+/* Reads more input: octets, 0 at the end, -EAGAIN, or the connection has failed. */
+static ssize_t fill(struct session *s)
+{
+	if (s->in_at == s->in_end) {
+		s->in_at = s->in_end = 0;
+		if (s->in_grown)
+			give_back_grown(s);
+	} else if (s->in_end == s->in_cap && s->in_at > 0) {
+		memmove(s->in, s->in + s->in_at, s->in_end - s->in_at);
+		s->in_end -= s->in_at;
+		s->in_at = 0;
+	}
+	if (s->in_end == s->in_cap || !conn_may_read(&s->conn))
+		return -EAGAIN;
+
+	const ssize_t n = conn_read(&s->conn, s->in + s->in_end, s->in_cap - s->in_end);
+
+	if (n > 0)
+		s->in_end += (uint32_t)n;
+	else if (n == 0)
+		s->at_eof = true;
+	return n;
+}
+
+int session_flush(struct session *s, bool more)
+{
+	while (s->out_at < s->out.n) {
+		const ssize_t n = conn_write(&s->conn, s->out.p + s->out_at, s->out.n - s->out_at,
+					     more);
+
+		if (n < 0)
+			return (int)n;
+		s->out_at += (uint32_t)n;
+		s->progress = true;
+	}
+	s->out.n = s->out_at = 0;
+	return 0;
+}
+
+static int send_output(struct session *s)
+{
+	return s->ops->stream != NULL ? s->ops->stream(s) : session_flush(s, false);
+}
+
+static void set_deadline(struct session *s, enum session_wants wants, bool blocked)
+{
+	enum timeout_kind kind = TIMEOUT_IDLE;
+
+	/* Nothing that a client does before login gives it more time. */
+	if (!s->logged_in)
+		return;
+	if (blocked)
+		kind = TIMEOUT_WRITE;
+	else if (wants == SESSION_WANTS_PEER)
+		kind = TIMEOUT_NONE;
+	if (kind != s->timeout.kind || s->progress)
+		listener_set_timeout(s->listener, s, kind);
+}
+
+/* Goes on until the connection or another process must do something first. */
+static void drive(struct session *s)
+{
+	enum session_wants wants = SESSION_WANTS_OUTPUT;
+	bool blocked = false;
+	int fills = 0;
+	ssize_t n;
+
+	s->progress = false;
+	for (int sends = 0; !blocked; sends++) {
+		const int r = sends < SENDS_PER_TURN ? send_output(s) : -EAGAIN;
+
+		if (r < 0 && r != -EAGAIN) {
+			session_close(s);
+			return;
+		}
+		blocked = r == -EAGAIN;
+		if (blocked)
+			break;
+		if (wants == SESSION_WANTS_CLOSE) {
+			finish(s);
+			return;
+		}
+		if (wants == SESSION_WANTS_TLS) {
+			start_tls(s);
+			return;
+		}
+		if (wants == SESSION_WANTS_INPUT || wants == SESSION_WANTS_PEER) {
+			n = s->at_eof || fills++ >= FILLS_PER_TURN ? -EAGAIN : fill(s);
+			if (wants == SESSION_WANTS_INPUT && s->at_eof) {
+				session_close(s);
+				return;
+			}
+			if (n < 0 && n != -EAGAIN) {
+				session_close(s);
+				return;
+			}
+			if (n == -EAGAIN || wants == SESSION_WANTS_PEER)
+				break;
+		}
+		wants = s->ops->step(s);
+	}
+	set_deadline(s, wants, blocked);
+	conn_watch(&s->conn, !blocked && !s->at_eof && s->in_end - s->in_at < s->in_cap, blocked);
+}
+
+void session_run(struct session *s)
+{
+	s->stirred = true;
+	switch ((enum phase)s->_phase) {
+	case CLOSED:
+		return;
+	case LINGER:
+		linger(s);
+		return;
+	case HANDSHAKE:
+	case STLS:
+		if (!handshake(s))
+			return;
+		break;
+	case OPEN:
+		break;
+	}
+	drive(s);
+}
+
+void session_expire(struct session *s, enum timeout_kind kind)
+{
+	static const char *const names[TIMEOUT_KINDS] = {
+		[TIMEOUT_LOGIN] = "login",
+		[TIMEOUT_IDLE] = "idle",
+		[TIMEOUT_WRITE] = "write",
+		[TIMEOUT_LINGER] = "linger",
+	};
+
+	if (kind != TIMEOUT_LINGER)
+		log_event(LOG_LEVEL_INFO, "timeout", log_hex("session", s->log_id),
+			  log_str("remote", s->remote), log_str("timeout", names[kind]));
+	if (s->_phase == OPEN && kind != TIMEOUT_WRITE) {
+		s->ops->timed_out(s, kind);
+		(void)session_flush(s, false);
+	}
+	session_close(s);
+}
+
+void session_drain(struct session *s)
+{
+	const bool stirred = s->stirred;
+
+	s->stirred = false;
+	if (stirred)
+		return;
+	if (s->_phase == HANDSHAKE || s->_phase == STLS) {
+		session_close(s);
+	} else if (s->_phase == OPEN && s->ops->may_drain(s)) {
+		s->ops->drained(s);
+		(void)session_flush(s, false);
+		session_close(s);
+	}
+}
+
+void session_peer_lost(struct session *s, enum ipc_role peer)
+{
+	if (s->_phase == LINGER || s->_phase == CLOSED)
+		return;
+	s->ops->peer_lost(s, peer);
+	session_run(s);
+}
+
+bool session_send(struct session *s, enum ipc_role to, const union ipc_msg *m)
+{
+	struct ipc_channel *const ch = to == IPC_AUTH ? s->listener->auth : s->listener->storage;
+
+	if (ch == NULL)
+		return false;
+	ipc_channel_send(ch, m, -1);
+	return true;
+}
+
+void session_renew_id(struct session *s)
+{
+	struct listener *const l = s->listener;
+
+	ipc_start(&l->msg, IPC_AUTH_CANCEL, s->id);
+	(void)session_send(s, IPC_AUTH, &l->msg);
+	ipc_start(&l->msg, IPC_CLOSE, s->id);
+	(void)session_send(s, IPC_STORAGE, &l->msg);
+	session_table_remove(&l->table, s);
+	s->id = new_id(l);
+	session_table_add(&l->table, s);
+}
+
+void session_put(struct session *s, struct span text)
+{
+	const bool fits = out_put(&s->out, text);
+
+	assert(fits);
+	(void)fits;
+}
+
+void session_put_u64(struct session *s, uint64_t n)
+{
+	const bool fits = out_u64(&s->out, n);
+
+	assert(fits);
+	(void)fits;
+}
+
+struct span session_input(const struct session *s)
+{
+	return span_of(s->in + s->in_at, s->in_end - s->in_at);
+}
+
+void session_use(struct session *s, size_t n)
+{
+	assert(n <= s->in_end - s->in_at);
+	s->in_at += (uint32_t)n;
+}
+
+int session_grow_input(struct session *s, uint32_t cap)
+{
+	if (cap <= s->in_cap)
+		return 0;
+
+	char *const p = malloc(cap);
+	const uint32_t n = s->in_end - s->in_at;
+
+	if (p == NULL)
+		return -ENOMEM;
+	memcpy(p, s->in + s->in_at, n);
+	secret_wipe(s->in, s->in_end);
+	if (s->in_grown)
+		free(s->in);
+	s->in = p;
+	s->in_cap = cap;
+	s->in_at = 0;
+	s->in_end = n;
+	s->in_grown = true;
+	return 0;
+}
+
+bool session_is_private(const struct session *s)
+{
+	switch (s->listener->config->plaintext_login) {
+	case CONFIG_PLAINTEXT_ALWAYS:
+		return true;
+	case CONFIG_PLAINTEXT_LOOPBACK:
+		return s->loopback || conn_is_tls(&s->conn);
+	case CONFIG_PLAINTEXT_NEVER:
+		break;
+	}
+	return conn_is_tls(&s->conn);
+}
+
+void session_origin(const struct session *s, struct ipc_origin *ret)
+{
+	ret->flags = (conn_is_tls(&s->conn) ? IPC_AUTH_TLS : 0U) |
+		     (s->loopback ? IPC_AUTH_LOOPBACK : 0U);
+	(void)snprintf(ret->remote, sizeof(ret->remote), "%s", s->remote);
+}
