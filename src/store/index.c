@@ -29,14 +29,12 @@ uint64_t index_stamp_ns(void)
 	return now;
 }
 
-int index_read_header(int fd, struct index_header *ret_header, enum index_trust *ret_trust)
+int index_read_header(int fd, const struct stat *st, struct index_header *ret_header,
+		      enum index_trust *ret_trust)
 {
 	struct index_header h;
 	char raw[INDEX_HEADER_SIZE];
-	struct stat st;
 
-	if (sys_fstat(fd, &st) < 0)
-		return -errno;
 	*ret_trust = INDEX_USELESS;
 	if (sys_pread_all(fd, raw, sizeof(raw), 0) < 0)
 		return errno == ENODATA ? 0 : -errno;
@@ -44,7 +42,7 @@ int index_read_header(int fd, struct index_header *ret_header, enum index_trust 
 		return 0;
 
 	const uint64_t size = INDEX_HEADER_SIZE + (uint64_t)h.count * INDEX_RECORD_SIZE;
-	const bool ours = (uint64_t)st.st_size == size && sys_ns(st.st_mtim) == h.made_ns;
+	const bool ours = (uint64_t)st->st_size == size && sys_ns(st->st_mtim) == h.made_ns;
 
 	*ret_trust = ours ? INDEX_TRUSTED : INDEX_DOUBTED;
 	*ret_header = h;

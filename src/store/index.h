@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "codec/index/index_record.h"
@@ -24,11 +25,12 @@ enum index_trust {
 };
 
 /*
- * Reads the header and says what it is worth. *ret_header is filled unless it is
- * INDEX_USELESS; when doubted its count may be more than there are records. Fails
- * only as the disk does: negative errno.
+ * Reads the header and says what it is worth, given what fstat(2) says of the
+ * file. *ret_header is filled unless it is INDEX_USELESS; when doubted its count
+ * may be more than there are records. Fails only as the disk does: negative errno.
  */
-int index_read_header(int fd, struct index_header *ret_header, enum index_trust *ret_trust);
+int index_read_header(int fd, const struct stat *st, struct index_header *ret_header,
+		      enum index_trust *ret_trust);
 
 /* Record n, from 1. -EBADMSG when it doesn't decode; otherwise as the disk says. */
 int index_read_record(int fd, uint32_t n, struct index_record *ret_record);

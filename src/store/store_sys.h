@@ -31,7 +31,11 @@ static inline bool store_step(const char *call, bool after)
 
 static inline int sys_openat(int dir, const char *path, int flags, mode_t mode)
 {
-	return store_step("openat", false) ? openat(dir, path, flags | O_CLOEXEC, mode) : -1;
+	const char *const call = (flags & O_TMPFILE) == O_TMPFILE ? "tmpfile"
+				 : (flags & O_CREAT) != 0         ? "creat"
+								  : "openat";
+
+	return store_step(call, false) ? openat(dir, path, flags | O_CLOEXEC, mode) : -1;
 }
 
 static inline int sys_mkdirat(int dir, const char *path)

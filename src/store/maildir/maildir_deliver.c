@@ -141,8 +141,12 @@ static int place(struct incoming *in, int new_fd, const struct wanted *want, str
 		if (r != -EEXIST)
 			break;
 	}
-	if (r < 0)
+	if (r < 0) {
+		/* Over a network it may be there all the same. The name is nobody else's. */
+		if (r != -EEXIST)
+			(void)sys_unlinkat(new_fd, name, 0);
 		return err_sys(err, -r, "cannot link a message into '%s/new'", want->path);
+	}
 
 	if (sys_fsync(new_fd) < 0) {
 		r = err_sys(err, errno, "cannot sync '%s/new'", want->path);

@@ -204,11 +204,13 @@ void maildir_index_expunge(struct maildir_drop *m)
 	struct index_writer w = {.fd = -1};
 	struct index_header old;
 	enum index_trust trust;
+	struct stat st;
 	int fd;
 	int r;
 
 	/* In doubt it stays in doubt. */
-	if (index_read_header(m->base.snapshot_fd, &old, &trust) < 0 || trust != INDEX_TRUSTED)
+	if (sys_fstat(m->base.snapshot_fd, &st) < 0 ||
+	    index_read_header(m->base.snapshot_fd, &st, &old, &trust) < 0 || trust != INDEX_TRUSTED)
 		return;
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);

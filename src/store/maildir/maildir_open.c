@@ -76,7 +76,7 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 			  MAILDIR_INDEX, sys_reason(-fd));
 		return 0;
 	}
-	r = fd < 0 ? fd : index_read_header(fd, ret_header, ret_trust);
+	r = fd < 0 ? fd : index_read_header(fd, &st, ret_header, ret_trust);
 	if (r < 0) {
 		sys_close(fd);
 		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_INDEX);

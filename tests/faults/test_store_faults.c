@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store's promises, with the process killed and with the disk failing at
+ * every system call in turn:
+ *
+ *   a delivery that was acknowledged is there, whole and once; one that wasn't is
+ *   not there, or, after a kill, at most once and whole;
+ *   a commit deletes all that was marked or nothing, and all of it when it said 0;
+ *   nothing else ever changes, and the next session works.
+ */
+#include "store_help.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store_steps.h"
+
+/* More steps than any scenario has: a test that gets there would never end. */
+#define STEPS_MAX 2000
+
+/* The call that failed in the last run. */
+static const char *last_fault = "none";
+
+static int setup(void **state)
+{
+	steps_set(STEPS_OFF, 0, 0);
+	last_fault = "none";
+	*state = help_new("maildir");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	steps_set(STEPS_OFF, 0, 0);
+	steps_forbid(NULL, 0);
+	help_free(*state);
+	return 0;
+}
+
+/* Empties the scratch directory; each step begins with the same. */
+static void afresh(struct help *h)
+{
+	steps_set(STEPS_OFF, 0, 0);
+	help_remove_tree(h->root);
+	assert_int_equal(mkdir(h->root, 0700), 0);
+	help_forget_notices(h);
+}
+
+static int open_descriptors(void)
+{
+	return help_count_files("/proc/self/fd");
+}
+
+/*
+ * A scenario: what is there before, what is done, and what must hold afterwards.
+ * run says what it was told: bit i for acknowledgement i.
+ */
+struct scenario {
+	const char *name;
+	void (*prepare)(struct help *h);
+	unsigned int (*run)(struct help *h);
+	/* killed: the process died, or its disk did for good; else it went on after one fault. */
+	void (*check)(struct help *h, unsigned int acknowledged, bool killed);
+};
+
+/* ---- deliveries ---- */
+
+static const char body[] = "Subject: x\r\n\r\n.body\r\n";
+
+static char *path_of(struct help *h, const char *name)
+{
+	static char paths[4][HELP_PATH_MAX];
+	static unsigned int next;
+	char *const path = paths[next++ % 4];
+
+	(void)snprintf(path, HELP_PATH_MAX, "%.400s/%s", h->root, name);
+	return path;
+}
+
+static void prepare_nothing(struct help *h)
+{
+	(void)h;
+}
+
+/* Three maildrops: the first two share a file, the third has a prefix. None exists. */
+static unsigned int run_deliver(struct help *h)
+{
+	struct delivery_target targets[3] = {
+		{.owner = help_owner(path_of(h, "deep/one"))},
+		{.owner = help_owner(path_of(h, "two"))},
+		{.owner = help_owner(path_of(h, "three")), .prefix = SPAN_LIT("P: 1\r\n")},
+	};
+	const struct delivery_info info = {.octets = sizeof(body) - 1, .dot_lines = 1};
+	unsigned int acknowledged = 0;
+	struct delivery *d;
+
+	if (delivery_begin(h->store, &targets[0].owner, &d, NULL) < 0)
+		return 0;
+	if (write(delivery_fd(d), body, sizeof(body) - 1) == sizeof(body) - 1) {
+		const int r = delivery_commit(d, &info, targets, 3, NULL);
+
+		for (unsigned int i = 0; i < 3; i++)
+			acknowledged |= targets[i].status == 0 ? 1U << i : 0;
+		assert_int_equal(r == 0, acknowledged == 7);
+	}
+	delivery_free(d);
+	return acknowledged;
+}
+
+static void check_deliver(struct help *h, unsigned int acknowledged, bool killed)
+{
+	static const char *const names[] = {"deep/one", "two", "three"};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		const struct store_owner owner = help_owner(path_of(h, names[i]));
+		const uint32_t least = acknowledged >> i & 1;
+		struct maildrop *m;
+
+		assert_int_equal(maildrop_open(h->store, &owner, &m, NULL), 0);
+		if (maildrop_count(m) != least && !(killed && maildrop_count(m) == 1))
+			fail_msg("%s: %u messages, acknowledged: %u", names[i], maildrop_count(m),
+				 least);
+		if (maildrop_count(m) == 1) {
+			char *const text = help_text(m, 1, NULL);
+
+			assert_string_equal(text + (i == 2 ? 6 : 0), body);
+			assert_memory_equal(text, i == 2 ? "P: 1\r\n" : body, 6);
+			free(text);
+		}
+		maildrop_close(m);
+		/* Unless it was the clearing up that failed. */
+		if (!killed && strcmp(last_fault, "unlinkat") != 0)
+			assert_int_equal(help_count_files("%s/tmp", owner.path), 0);
+	}
+}
+
+/* ---- sessions ---- */
+
+static const char *const names[] = {"new/1.a", "cur/2.b,S=3,W=3:2,S", "new/3.c", "cur/4.d:2,",
+				    "new/5.e,S=3,W=3"};
+#define MESSAGES 5
+#define LIST "1.a 2.b 3.c 4.d 5.e "
+
+static void prepare_messages(struct help *h)
+{
+	help_make_maildir(h->maildrop);
+	for (size_t i = 0; i < MESSAGES; i++)
+		help_write("a\r\n", "%s/%s", h->maildrop, names[i]);
+}
+
+static void prepare_indexed(struct help *h)
+{
+	prepare_messages(h);
+	free(help_poll(h, NULL));
+}
+
+/* Indexed, and then one more came. */
+static void prepare_one_more(struct help *h)
+{
+	help_make_maildir(h->maildrop);
+	for (size_t i = 0; i < MESSAGES - 1; i++)
+		help_write("a\r\n", "%s/%s", h->maildrop, names[i]);
+	free(help_poll(h, NULL));
+	help_write("a\r\n", "%s/%s", h->maildrop, names[MESSAGES - 1]);
+}
+
+/* Indexed, and then somebody moved one: the index is replaced. */
+static void prepare_moved(struct help *h)
+{
+	char from[HELP_PATH_MAX * 2];
+	char to[HELP_PATH_MAX * 2];
+
+	prepare_indexed(h);
+	(void)snprintf(from, sizeof(from), "%s/new/1.a", h->maildrop);
+	(void)snprintf(to, sizeof(to), "%s/cur/1.a:2,S", h->maildrop);
+	assert_int_equal(rename(from, to), 0);
+}
+
+static unsigned int run_open(struct help *h)
+{
+	struct maildrop *m;
+	struct store_message message;
+	unsigned int acknowledged = 0;
+
+	if (help_try_open(h, &m) < 0)
+		return 0;
+	/* Whatever fails, what an open session shows is right. */
+	assert_int_equal(maildrop_count(m), MESSAGES);
+	assert_int_equal(maildrop_octets(m), 15);
+	for (uint32_t n = 1; n <= MESSAGES; n++) {
+		if (maildrop_message(m, n, &message, NULL) < 0)
+			continue;
+		acknowledged |= 1U << n;
+		assert_int_equal(message.octets, 3);
+		assert_int_equal(close(message.fd), 0);
+	}
+	maildrop_close(m);
+	return acknowledged;
+}
+
+static void check_all_there(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)acknowledged;
+	(void)killed;
+	for (int turn = 0; turn < 2; turn++) {
+		char *const list = help_poll(h, NULL);
+
+		assert_string_equal(list, LIST);
+		free(list);
+	}
+	struct maildrop *const m = help_open(h);
+
+	for (uint32_t n = 1; n <= MESSAGES; n++)
+		help_expect_text(m, n, "a\r\n");
+	maildrop_close(m);
+}
+
+/* ---- commits ---- */
+
+static unsigned int run_commit(struct help *h, const uint32_t *marks)
+{
+	struct maildrop *m;
+	uint32_t removed;
+	int r = 0;
+
+	if (help_try_open(h, &m) < 0)
+		return 0;
+	for (size_t i = 0; marks[i] != 0; i++)
+		assert_int_equal(maildrop_mark(m, marks[i]), 0);
+	r = maildrop_commit(m, &removed, NULL);
+	maildrop_close(m);
+	return r == 0 ? 1 : 0;
+}
+
+static unsigned int run_commit_three(struct help *h)
+{
+	return run_commit(h, (const uint32_t[]){1, 2, 5, 0});
+}
+
+static unsigned int run_commit_one(struct help *h)
+{
+	return run_commit(h, (const uint32_t[]){3, 0});
+}
+
+static unsigned int run_commit_all(struct help *h)
+{
+	return run_commit(h, (const uint32_t[]){1, 2, 3, 4, 5, 0});
+}
+
+static void check_commit(struct help *h, unsigned int acknowledged, const char *rest)
+{
+	char *const list = help_poll(h, NULL);
+
+	if (strcmp(list, rest) != 0 && (acknowledged || strcmp(list, LIST) != 0))
+		fail_msg("'%s' is left, acknowledged: %u", list, acknowledged);
+	free(list);
+	/* For ever. */
+	char *const again = help_poll(h, NULL);
+
+	if (strcmp(again, rest) != 0 && (acknowledged || strcmp(again, LIST) != 0))
+		fail_msg("'%s' is left, acknowledged: %u", again, acknowledged);
+	free(again);
+	assert_false(help_exists("%s/restante.journal", h->maildrop));
+}
+
+static void check_commit_three(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)killed;
+	check_commit(h, acknowledged, "3.c 4.d ");
+}
+
+static void check_commit_one(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)killed;
+	check_commit(h, acknowledged, "1.a 2.b 4.d 5.e ");
+}
+
+static void check_commit_all(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)killed;
+	check_commit(h, acknowledged, "");
+}
+
+/* A commit that was killed in the middle of its unlinks: one file has gone. */
+static void prepare_interrupted(struct help *h)
+{
+	for (unsigned int n = 1; n < STEPS_MAX; n++) {
+		int status;
+		pid_t pid;
+
+		afresh(h);
+		prepare_indexed(h);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			steps_set(STEPS_KILL, n, 0);
+			(void)run_commit_three(h);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		if (!help_exists("%s/%s", h->maildrop, names[0]))
+			break;
+	}
+	assert_true(help_exists("%s/restante.journal", h->maildrop));
+	assert_true(help_exists("%s/%s", h->maildrop, names[1]));
+}
+
+static unsigned int run_replay(struct help *h)
+{
+	struct maildrop *m;
+
+	if (help_try_open(h, &m) < 0)
+		return 0;
+	/* The decision has been made: never half of it. */
+	assert_int_equal(maildrop_count(m), 2);
+	maildrop_close(m);
+	return 1;
+}
+
+static void check_replay(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)acknowledged;
+	(void)killed;
+	check_commit(h, 1, "3.c 4.d ");
+}
+
+static const struct scenario scenarios[] = {
+	{"deliver", prepare_nothing, run_deliver, check_deliver},
+	{"open for the first time", prepare_messages, run_open, check_all_there},
+	{"open unchanged", prepare_indexed, run_open, check_all_there},
+	{"open with one more", prepare_one_more, run_open, check_all_there},
+	{"open with one moved", prepare_moved, run_open, check_all_there},
+	{"commit three", prepare_indexed, run_commit_three, check_commit_three},
+	{"commit three, moved", prepare_moved, run_commit_three, check_commit_three},
+	{"commit one", prepare_indexed, run_commit_one, check_commit_one},
+	{"commit all", prepare_messages, run_commit_all, check_commit_all},
+	{"finish a commit", prepare_interrupted, run_replay, check_replay},
+};
+
+#define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+
+/* ---- every fault in every scenario ---- */
+
+static unsigned int kill_at(struct help *h, const struct scenario *s, unsigned int n,
+			    bool *ret_killed)
+{
+	unsigned int acknowledged = 0;
+	int told[2];
+	int status;
+	pid_t pid;
+
+	assert_int_equal(pipe(told), 0);
+	(void)fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_set(STEPS_KILL, n, 0);
+		acknowledged = s->run(h);
+		if (write(told[1], &acknowledged, sizeof(acknowledged)) != sizeof(acknowledged))
+			_exit(1);
+		/* What is killed while it cleans up has been told already. */
+		_exit(0);
+	}
+	assert_int_equal(close(told[1]), 0);
+	if (read(told[0], &acknowledged, sizeof(acknowledged)) != sizeof(acknowledged))
+		acknowledged = 0;
+	assert_int_equal(close(told[0]), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	*ret_killed = WIFSIGNALED(status);
+	if (*ret_killed)
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+	else
+		assert_int_equal(status, 0);
+	return acknowledged;
+}
+
+static void kill_everywhere(struct help *h)
+{
+	for (size_t i = 0; i < SCENARIOS; i++) {
+		const struct scenario *const s = &scenarios[i];
+		bool killed = true;
+		unsigned int n;
+
+		for (n = 1; killed && n < STEPS_MAX; n++) {
+			afresh(h);
+			s->prepare(h);
+
+			const unsigned int acknowledged = kill_at(h, s, n, &killed);
+
+			if (!killed)
+				assert_int_not_equal(acknowledged, 0);
+			s->check(h, acknowledged, killed);
+		}
+		assert_true(n > 5 && n < STEPS_MAX);
+	}
+}
+
+static void fail_everywhere(struct help *h, enum steps_mode mode, int sys_errno)
+{
+	for (size_t i = 0; i < SCENARIOS; i++) {
+		const struct scenario *const s = &scenarios[i];
+		bool hit = true;
+		unsigned int n;
+
+		for (n = 1; hit && n < STEPS_MAX; n++) {
+			unsigned int acknowledged;
+			int before;
+
+			afresh(h);
+			s->prepare(h);
+			before = open_descriptors();
+			steps_set(mode, n, sys_errno);
+			acknowledged = s->run(h);
+			hit = steps_hit();
+			last_fault = steps_hit_call();
+			steps_set(STEPS_OFF, 0, 0);
+			if (open_descriptors() != before)
+				fail_msg("%s: descriptors are left after step %u, %s", s->name, n,
+					 last_fault);
+			if (!hit)
+				assert_int_not_equal(acknowledged, 0);
+			s->check(h, acknowledged, mode != STEPS_FAIL);
+		}
+		assert_true(n > 1 && n < STEPS_MAX);
+	}
+}
+
+static void test_kill(void **state)
+{
+	kill_everywhere(*state);
+}
+
+static void test_one_eio(void **state)
+{
+	fail_everywhere(*state, STEPS_FAIL, EIO);
+}
+
+static void test_one_enospc(void **state)
+{
+	fail_everywhere(*state, STEPS_FAIL, ENOSPC);
+}
+
+static void test_one_emfile(void **state)
+{
+	fail_everywhere(*state, STEPS_FAIL, EMFILE);
+}
+
+static void test_one_eacces(void **state)
+{
+	fail_everywhere(*state, STEPS_FAIL, EACCES);
+}
+
+static void test_disk_dies(void **state)
+{
+	fail_everywhere(*state, STEPS_FAIL_FROM, EIO);
+}
+
+static void test_disk_is_full(void **state)
+{
+	fail_everywhere(*state, STEPS_FULL_FROM, ENOSPC);
+}
+
+static void test_quota_is_reached(void **state)
+{
+	fail_everywhere(*state, STEPS_FULL_FROM, EDQUOT);
+}
+
+/* ---- file systems that can do less ---- */
+
+/* Without unnamed files, a delivery has a name in tmp/ until it is linked. */
+static void test_without_tmpfile(void **state)
+{
+	struct help *const h = *state;
+
+	steps_forbid("tmpfile", EOPNOTSUPP);
+	assert_int_equal(run_deliver(h), 7);
+	check_deliver(h, 7, false);
+	assert_int_equal(help_deliver(h, path_of(h, "two"), "b\r\n"), 0);
+	assert_int_equal(help_count_files("%s/new", path_of(h, "two")), 2);
+	assert_int_equal(help_count_files("%s/tmp", path_of(h, "two")), 0);
+
+	/* Not committed: nothing of it stays. */
+	const struct store_owner owner = help_owner(path_of(h, "two"));
+	struct delivery *d;
+
+	assert_int_equal(delivery_begin(h->store, &owner, &d, NULL), 0);
+	assert_int_equal(help_count_files("%s/tmp", owner.path), 1);
+	delivery_free(d);
+	assert_int_equal(help_count_files("%s/tmp", owner.path), 0);
+}
+
+static void test_faults_without_tmpfile(void **state)
+{
+	steps_forbid("tmpfile", EOPNOTSUPP);
+	kill_everywhere(*state);
+	fail_everywhere(*state, STEPS_FAIL, EIO);
+	fail_everywhere(*state, STEPS_FULL_FROM, ENOSPC);
+}
+
+/* Without hard links either, it is renamed; others get copies. */
+static void test_without_links(void **state)
+{
+	struct help *const h = *state;
+
+	steps_forbid("linkat", EPERM);
+	/* Unnamed files can't be given a name then. */
+	assert_int_equal(run_deliver(h), 0);
+	check_deliver(h, 0, false);
+}
+
+static void test_copy_by_hand(void **state)
+{
+	static const int errors[] = {EXDEV, EINVAL, ENOSYS, EOPNOTSUPP};
+	struct help *const h = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		afresh(h);
+		steps_forbid("copy_file_range", errors[i]);
+		assert_int_equal(run_deliver(h), 7);
+		check_deliver(h, 7, false);
+	}
+	fail_everywhere(h, STEPS_FAIL, ENOSPC);
+}
+
+/* Directories that can't be locked: a file is, and excludes as well. */
+static void test_lock_file(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+	struct maildrop *other;
+
+	prepare_messages(h);
+	steps_set(STEPS_OFF, 0, 0);
+	/* The call that locks the directory is the first flock(): only that one may fail. */
+	for (unsigned int n = 1; n < STEPS_MAX; n++) {
+		steps_set(STEPS_FAIL, n, EBADF);
+		const int r = help_try_open(h, &m);
+		const bool flock_hit = steps_hit() && strcmp(steps_hit_call(), "flock") == 0;
+
+		steps_set(STEPS_OFF, 0, 0);
+		if (!flock_hit) {
+			if (r == 0)
+				maildrop_close(m);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_true(help_exists("%s/restante.lock", h->maildrop));
+		steps_set(STEPS_FAIL, n, EBADF);
+		assert_int_equal(help_try_open(h, &other), -EBUSY);
+		assert_string_equal(steps_hit_call(), "flock");
+		steps_set(STEPS_OFF, 0, 0);
+		maildrop_close(m);
+		return;
+	}
+	fail();
+}
+
+/* A maildrop that hasn't changed is opened with the same few calls, however much is in it. */
+static void test_fast_path(void **state)
+{
+	struct help *const h = *state;
+	unsigned int counts[2];
+
+	prepare_messages(h);
+	for (int turn = 0; turn < 2; turn++) {
+		struct maildrop *m;
+
+		free(help_poll(h, NULL));
+		steps_set(STEPS_OFF, 0, 0);
+		assert_int_equal(help_try_open(h, &m), 0);
+		counts[turn] = steps_count();
+		maildrop_close(m);
+		for (int i = 0; i < 3000 && turn == 0; i++)
+			help_write("a\r\n", "%s/cur/%d.x,S=3,W=3:2,S", h->maildrop, i + 10);
+	}
+	assert_int_equal(counts[0], counts[1]);
+	assert_int_equal(counts[0], 8);
+}
+
+/* What needs no disk work does none. */
+static void test_commit_of_nothing(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+	uint32_t removed;
+
+	prepare_indexed(h);
+	m = help_open(h);
+	steps_set(STEPS_OFF, 0, 0);
+	assert_int_equal(maildrop_commit(m, &removed, NULL), 0);
+	assert_int_equal(steps_count(), 0);
+	maildrop_close(m);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_kill),
+		TEST(test_one_eio),
+		TEST(test_one_enospc),
+		TEST(test_one_emfile),
+		TEST(test_one_eacces),
+		TEST(test_disk_dies),
+		TEST(test_disk_is_full),
+		TEST(test_quota_is_reached),
+		TEST(test_without_tmpfile),
+		TEST(test_faults_without_tmpfile),
+		TEST(test_without_links),
+		TEST(test_copy_by_hand),
+		TEST(test_lock_file),
+		TEST(test_fast_path),
+		TEST(test_commit_of_nothing),
+	};
+
+	/* Thousands of syncs: what is tested here is the same where they cost nothing. */
+	if (getenv("TMPDIR") == NULL && access("/dev/shm", W_OK | X_OK) == 0)
+		(void)setenv("TMPDIR", "/dev/shm", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
