@@ -4,13 +4,12 @@
 #include <assert.h>
 #include <confuse.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/comment.h"
+#include "base/text_file.h"
 #include "server/config_priv.h"
 
 /* A configuration is a page or two; a file that is longer is another file. */
@@ -120,55 +119,6 @@ static void fill_in(struct config *c)
 		memcpy(c->tls_key, c->tls_certificate, sizeof(c->tls_key));
 }
 
-/* The whole file and a NUL, or NULL. The caller frees it. */
-static char *read_file(const char *path, int *ret_r, struct err *err)
-{
-	struct stat st;
-	char *text = NULL;
-	size_t n = 0;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0) {
-		*ret_r = err_sys(err, errno, "cannot open '%s'", path);
-		return NULL;
-	}
-	if (fstat(fd, &st) < 0) {
-		*ret_r = err_sys(err, errno, "cannot read '%s'", path);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX) {
-		*ret_r = err_set(err, EINVAL, "%s: not a configuration file", path);
-		goto out;
-	}
-	text = malloc(FILE_MAX + 1);
-	if (text == NULL) {
-		*ret_r = err_sys(err, ENOMEM, "cannot read '%s'", path);
-		goto out;
-	}
-	while (n < FILE_MAX) {
-		const ssize_t got = read(fd, text + n, FILE_MAX - n);
-
-		if (got < 0) {
-			*ret_r = err_sys(err, errno, "cannot read '%s'", path);
-			free(text);
-			text = NULL;
-			goto out;
-		}
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
-	text[n] = '\0';
-	if (strlen(text) != n) {
-		*ret_r = err_set(err, EINVAL, "%s: not a text file", path);
-		free(text);
-		text = NULL;
-	}
-out:
-	(void)close(fd);
-	return text;
-}
-
 static bool parse(char *text)
 {
 	cfg_opt_t opts[CONFIG_ROWS + 1];
@@ -214,30 +164,29 @@ static void set_fallbacks(void)
 
 int config_load(const char *path, struct config *ret_config, struct err *err)
 {
-	int r = -EINVAL;
-	char *const text = read_file(path, &r, err);
-	struct config *const c = calloc(1, sizeof(*c));
+	struct text_file file;
+	struct config *c;
+	int r = text_file_read(path, FILE_MAX, &file, err);
 
-	if (text == NULL || c == NULL) {
-		if (text != NULL)
-			r = err_sys(err, ENOMEM, "cannot read '%s'", path);
-		free(text);
-		free(c);
+	if (r < 0)
 		return r;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		free(file.text);
+		return err_sys(err, ENOMEM, "cannot read '%s'", path);
 	}
 	memset(&reading, 0, sizeof(reading));
 	reading.path = path;
 	reading.config = c;
 	reading.err = err;
 	set_fallbacks();
-	if (parse(text) && check_together(c)) {
+	if (parse(file.text) && check_together(c)) {
 		fill_in(c);
 		memcpy(ret_config, c, sizeof(*c));
-		r = 0;
 	} else {
 		r = -EINVAL;
 	}
-	free(text);
+	free(file.text);
 	free(c);
 	memset(&reading, 0, sizeof(reading));
 	return r;

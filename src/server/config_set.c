@@ -9,8 +9,9 @@
 
 #include "base/num.h"
 #include "base/out.h"
+#include "base/value.h"
 #include "server/config_priv.h"
-#include "server/config_value.h"
+#include "server/config_address.h"
 
 /* The first thing that is wrong with the file is what the operator is told. */
 void config_complain(struct config_reading *rd, int line, const char *fmt, ...)
@@ -47,9 +48,9 @@ static bool set_number(struct config_reading *rd, const struct config_row *row, 
 	bool ok;
 
 	if (row->kind == DURATION)
-		ok = config_duration(text, UINT64_MAX, &n);
+		ok = value_duration(text, UINT64_MAX, &n);
 	else if (row->kind == SIZE)
-		ok = config_size(text, UINT64_MAX, &n);
+		ok = value_size(text, UINT64_MAX, &n);
 	else
 		ok = num_parse_u64(span_str(text), UINT64_MAX, &n);
 	if (!ok) {
@@ -170,7 +171,7 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 	case MODE: {
 		uint32_t mode;
 
-		if (config_mode(text, &mode)) {
+		if (value_mode(text, &mode)) {
 			memcpy(to, &mode, sizeof(mode));
 			return true;
 		}
@@ -181,7 +182,7 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 	case BOOL: {
 		bool value;
 
-		if (config_bool(text, &value)) {
+		if (value_bool(text, &value)) {
 			memcpy(to, &value, sizeof(value));
 			return true;
 		}

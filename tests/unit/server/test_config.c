@@ -326,7 +326,7 @@ static void test_not_a_file(void **state)
 	assert_int_equal(config_load("/nonexistent/x", &c, &err), -ENOENT);
 	assert_string_equal(err.text, "cannot open '/nonexistent/x': No such file or directory");
 	assert_int_equal(config_load("/tmp", &c, &err), -EINVAL);
-	assert_string_equal(err.text, "/tmp: not a configuration file");
+	assert_string_equal(err.text, "/tmp: not a file with text");
 	assert_int_equal(config_load("/dev/null", &c, &err), -EINVAL);
 	write_octets(LISTEN "\0", sizeof(LISTEN));
 	assert_int_equal(config_load(path, &c, &err), -EINVAL);
