@@ -13,6 +13,7 @@ enum state {
 	DOT_CR, /* decoder only: a dot that begins a line, and CR */
 	END,
 	BAD,
+	BAD_CR, /* bad, and the last octet was CR: with LF, a line end for who relents */
 	FREE, /* never a state: what was held back is text, and this octet is read again after it */
 };
 
@@ -36,9 +37,9 @@ static const uint8_t decode[][DOT_CR + 1][4] = {
 		/* after      CR      LF     '.'   other */
 		[START]  = { CR,     BAD,   DOT,  TEXT },
 		[TEXT]   = { CR,     BAD,   TEXT, TEXT },
-		[CR]     = { BAD,    START, BAD,  BAD  },
+		[CR]     = { BAD_CR, START, BAD,  BAD  },
 		[DOT]    = { DOT_CR, BAD,   TEXT, TEXT },
-		[DOT_CR] = { BAD,    END,   BAD,  BAD  },
+		[DOT_CR] = { BAD_CR, END,   BAD,  BAD  },
 	},
 	[DOT_LENIENT] = {
 		[START]  = { CR,     TEXT,  DOT,  TEXT },
@@ -77,6 +78,11 @@ static const char *skip_text(enum dot_mode mode, const char *p, const char *end)
 	return lf != NULL ? lf : stop;
 }
 
+static bool is_bad(const struct dot_decoder *d)
+{
+	return d->_state == BAD || d->_state == BAD_CR;
+}
+
 enum dot_status dot_decode(struct dot_decoder *d, struct span *in, struct span *ret_text)
 {
 	const char *const begin = in->p;
@@ -85,8 +91,8 @@ enum dot_status dot_decode(struct dot_decoder *d, struct span *in, struct span *
 	const char *p = begin;
 
 	assert(d->mode == DOT_STRICT || d->mode == DOT_LENIENT);
-	assert(d->_state <= DOT_CR || d->_state == BAD);
-	if (d->_state == BAD)
+	assert(d->_state <= DOT_CR || is_bad(d));
+	if (is_bad(d))
 		return DOT_BAD;
 
 	while (p < end) {
@@ -119,7 +125,7 @@ enum dot_status dot_decode(struct dot_decoder *d, struct span *in, struct span *
 		}
 		d->_state = (uint8_t)s;
 		p++;
-		if (s == END || s == BAD)
+		if (s == END || is_bad(d))
 			break;
 	}
 
@@ -128,13 +134,21 @@ enum dot_status dot_decode(struct dot_decoder *d, struct span *in, struct span *
 		*ret_text = span_of(text, (size_t)(p - text));
 		return DOT_TEXT;
 	}
-	if (d->_state == BAD)
+	if (is_bad(d))
 		return DOT_BAD;
 	if (d->_state == END) {
 		d->_state = START;
 		return DOT_END;
 	}
 	return DOT_MORE;
+}
+
+void dot_decoder_relent(struct dot_decoder *d)
+{
+	assert(is_bad(d));
+	/* Neither a bare CR nor a bare LF ends a line, so a dot behind it is text. */
+	d->_state = d->_state == BAD_CR ? CR : TEXT;
+	d->mode = DOT_LENIENT;
 }
 
 /* Appends an octet that isn't in the input. */

@@ -17,7 +17,7 @@ enum dot_status {
 	DOT_MORE, /* all input is used: call again when there is more */
 	DOT_TEXT, /* *ret_text is the next run of the message */
 	DOT_END,  /* the lone "." was read; what follows it is still in *in */
-	DOT_BAD,  /* strict only: a bare CR or LF. Final: every later call says so again */
+	DOT_BAD,  /* strict only: a bare CR or LF. Every later call says so again, but see below */
 };
 
 /*
@@ -54,6 +54,14 @@ struct dot_decoder {
  * the end are the same.
  */
 enum dot_status dot_decode(struct dot_decoder *d, struct span *in, struct span *ret_text);
+
+/*
+ * After DOT_BAD: goes on as DOT_LENIENT, as if the mode had been that from the
+ * first byte. For who must answer behind a message that it refuses, and so needs
+ * its end. What follows that end may be a part of what the sender took for the
+ * message: don't read commands from it.
+ */
+void dot_decoder_relent(struct dot_decoder *d);
 
 /*
  * The other way: a stored message, in any mixture of CRLF and LF, made ready for

@@ -171,6 +171,16 @@ static void end_message(struct lmtp_session *p)
 	lmtp_reset_storage(p);
 }
 
+/*
+ * Said behind the end, where the sender listens: one that is still sending would
+ * take the reply, or our hanging up, for a broken line, and send it all again.
+ */
+static void refuse_bare(struct lmtp_session *p)
+{
+	p->failure = LMTP_BARE_CR_LF;
+	dot_decoder_relent(&p->decoder);
+}
+
 void lmtp_take_data(struct lmtp_session *p)
 {
 	struct session *const s = &p->base;
@@ -184,7 +194,12 @@ void lmtp_take_data(struct lmtp_session *p)
 	_Static_assert(LMTP_IN_CAP + 16 <= SCRATCH_OCTETS,
 		       "all input fits, and what was held back");
 	s->progress = true;
-	while ((status = dot_decode(&p->decoder, &in, &run)) == DOT_TEXT) {
+	while ((status = dot_decode(&p->decoder, &in, &run)) != DOT_MORE && status != DOT_END) {
+		if (status == DOT_BAD) {
+			refuse_bare(p);
+			continue;
+		}
+
 		const bool fits = out_put(&text, run);
 
 		assert(fits);
@@ -195,13 +210,8 @@ void lmtp_take_data(struct lmtp_session *p)
 	if (limit != 0 && p->octets > limit)
 		fail(p, LMTP_TOO_LARGE);
 	write_file(p, out_span(&text));
-	if (status == DOT_END) {
+	if (status == DOT_END)
 		end_message(p);
-	} else if (status == DOT_BAD) {
-		/* Where this message ends is what others may see otherwise: hang up. */
-		p->failure = LMTP_BARE_CR_LF;
-		end_message(p);
-	}
 }
 
 void lmtp_delivered(struct lmtp_session *p, const struct ipc_delivered *m)
@@ -263,6 +273,7 @@ void lmtp_next_reply(struct lmtp_session *p)
 		return;
 	p->replied = p->n_replies = 0;
 	lmtp_state_message_done(&p->state);
+	/* Where that message ended is what the sender may see otherwise. */
 	if (p->failure == LMTP_BARE_CR_LF)
 		lmtp_hang_up(p, "bare CR or LF");
 }

@@ -176,6 +176,48 @@ static void check(const struct decode_case *c, enum dot_mode mode, size_t way)
 	}
 }
 
+/* What is read before the first bad octet, and after it leniently, is what lenient reads. */
+static void check_relenting(struct span stream, size_t way)
+{
+	struct cuts cuts = cuts_begin(stream, way);
+	struct dot_decoder strict = {.mode = DOT_STRICT};
+	struct dot_decoder lenient = {.mode = DOT_LENIENT};
+	struct span piece;
+
+	while (cuts_next(&cuts, &piece)) {
+		struct span in = piece;
+		struct span same = piece;
+		struct span text;
+		enum dot_status end, expected;
+
+		while ((end = dot_decode(&strict, &in, &text)) == DOT_TEXT || end == DOT_BAD) {
+			if (end == DOT_BAD)
+				dot_decoder_relent(&strict);
+		}
+		while ((expected = dot_decode(&lenient, &same, &text)) == DOT_TEXT)
+			;
+		assert_int_equal(end, expected);
+		assert_int_equal(in.n, same.n);
+		if (end == DOT_END)
+			break;
+	}
+	cuts_end(&cuts);
+}
+
+/* The end of a refused message is found where only CRLF "." CRLF is one. */
+static void relenting(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(strict_cases) / sizeof(strict_cases[0]); i++) {
+		char text[64 + 7];
+		struct out o = {.p = text, .cap = sizeof(text)};
+
+		assert_true(out_put(&o, strict_cases[i].in) && out_put(&o, S("\r\n.\r\nx")));
+		for (size_t way = 0; way < cuts_ways(out_span(&o)); way++)
+			check_relenting(out_span(&o), way);
+	}
+}
+
 static void strict(void **state)
 {
 	(void)state;
@@ -221,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strict),
 		cmocka_unit_test(lenient),
+		cmocka_unit_test(relenting),
 		cmocka_unit_test(a_long_line_is_one_run),
 	};
 
