@@ -7,6 +7,7 @@
 
 #include "base/out.h"
 #include "base/secret.h"
+#include "codec/smtp/smtp_address.h"
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
 #include "auth/userdb_priv.h"
@@ -208,21 +209,33 @@ void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *
 	run(q);
 }
 
+static void add_address(const struct userdb *db, struct userdb_query *q, struct span local,
+			struct span domain)
+{
+	size_t n = 0;
+
+	if (span_find(local, '@') < local.n) {
+		/* Without our domain, "a@b"@our.domain would be the user of another one. */
+		add_name(q, local, domain);
+		return;
+	}
+	add_names(db, q, local, domain);
+	while (n < local.n && strchr(db->delimiters, local.p[n]) == NULL)
+		n++;
+	if (n < local.n)
+		add_names(db, q, span_of(local.p, n), domain);
+}
+
 void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address)
 {
 	const struct span whole = span_str(address);
-	const struct span local = user_name_local(whole);
-	const struct span domain = user_name_domain(whole);
-	size_t n = 0;
+	char local[LIMIT_USER];
+	struct out out = {.p = local, .cap = sizeof(local)};
+	const bool fits = smtp_local_unquote(&out, user_name_local(whole));
 
 	begin(db, q);
-	if (!has_bare_at(whole)) {
-		add_names(db, q, local, domain);
-		while (n < local.n && strchr(db->delimiters, local.p[n]) == NULL)
-			n++;
-		if (n < local.n)
-			add_names(db, q, span_of(local.p, n), domain);
-	}
+	if (fits && !has_bare_at(whole))
+		add_address(db, q, out_span(&out), user_name_domain(whole));
 	run(q);
 }
 

@@ -92,8 +92,9 @@ void userdb_refresh(struct userdb *db);
 void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login);
 
 /*
- * The same for the user who gets mail for address: as it is, then without what
- * follows the first delimiter in its local part (RFC 5233).
+ * The same for the user who gets mail for address, which is as MAIL and RCPT carry
+ * it: without the quotes of its local part, then also without what follows the
+ * first delimiter there (RFC 5233).
  */
 void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address);
 

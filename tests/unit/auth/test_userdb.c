@@ -168,6 +168,13 @@ static void addresses(void **state)
 		{"alice@a+b.net", "example.org", "alice@a+b.net "},
 		{"@example.org", "example.org", ""},
 		{"", "example.org", ""},
+		/* Quotes are not part of the name (RFC 5321 section 4.1.2). */
+		{"\"alice\"@example.org", "example.org", "alice@example.org alice "},
+		{"\"al\\ice+x\"@example.net", "", "alice+x@example.net alice@example.net "},
+		{"\"\"@example.org", "example.org", ""},
+		{"\"../alice\"@example.org", "example.org", ""},
+		{"\"alice@example.net\"@example.org", "example.org",
+		 "alice@example.net@example.org "},
 	};
 
 	(void)state;
