@@ -1,33 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: servers for a test or for all tests of a file."""
-import contextlib
-
 import pytest
 
-from harness import Daemon
-
-
-@contextlib.contextmanager
-def running():
-    """Gives a function that starts servers, and ends them and looks at how they ended."""
-    daemons = []
-
-    def start(**options):
-        daemons.append(Daemon(**options))
-        daemons[-1].start()
-        return daemons[-1]
-
-    try:
-        yield start
-        for daemon in daemons:
-            assert daemon.stop() == 0
-            daemon.check_log()
-    finally:
-        for daemon in daemons:
-            if daemon.process.poll() is None:
-                daemon.process.kill()
-                daemon.process.wait()
-            daemon.remove()
+from harness import running
 
 
 @pytest.fixture

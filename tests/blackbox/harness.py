@@ -5,6 +5,7 @@ The fixtures in conftest.py start a Daemon and look at its end that it left clea
 crashed and that no password is in its log.
 """
 import base64
+import contextlib
 import os
 import poplib
 import re
@@ -107,7 +108,7 @@ class Daemon:
         self.options = {
             'pop3_listen': [f'127.0.0.1:{self.pop3}'],
             'pop3s_listen': [f'127.0.0.1:{self.pop3s}'],
-            'lmtp_listen': [f'unix:{self.lmtp}'],
+            'lmtp_listen': [f'unix:{self.lmtp}', f'127.0.0.1:{self.lmtp_port}'],
             'tls_certificate': self.pem,
             'users_file': self.users,
             'default_domain': 'example.org',
@@ -135,6 +136,10 @@ class Daemon:
     def write_users(self, users):
         """The file of users: {name: the rest of the line}."""
         self.users.write_text(''.join(f'{name}:{rest}\n' for name, rest in users.items()))
+
+    def add_users(self, *names):
+        with self.users.open('a', encoding='utf-8') as f:
+            f.writelines(f'{name}:{{PLAIN}}{PASSWORD}\n' for name in names)
 
     # -- the process --
 
@@ -303,3 +308,26 @@ class Daemon:
         n = pop.stat()[0]
         pop.quit()
         return n
+
+
+@contextlib.contextmanager
+def running():
+    """Gives a function that starts servers, and ends them and looks at how they ended."""
+    daemons = []
+
+    def start(**options):
+        daemons.append(Daemon(**options))
+        daemons[-1].start()
+        return daemons[-1]
+
+    try:
+        yield start
+        for daemon in daemons:
+            assert daemon.stop() == 0
+            daemon.check_log()
+    finally:
+        for daemon in daemons:
+            if daemon.process.poll() is None:
+                daemon.process.kill()
+                daemon.process.wait()
+            daemon.remove()
