@@ -243,3 +243,30 @@ def test_a_line_without_end_is_answered_at_once(server):
             wire.send(b'x' * 10000)
         wire.send(b'\r\nFROB\r\n')
         assert wire.err() == 'no such command'
+
+
+# ---- too much of it ----
+
+def test_bad_commands_end_the_session(make_daemon):
+    daemon = make_daemon(max_bad_commands=3)
+    user = daemon.user()
+    daemon.deliver(user)
+    for name in (None, user):
+        with daemon.wire(name) as wire:
+            wire.err('FROB')
+            wire.multi('CAPA')  # a good one in between doesn't make up for it
+            wire.err('LIST x')
+            wire.send(b'FROB\r\nCAPA\r\nDELE 1\r\nQUIT\r\n')
+            wire.err()
+            assert wire.rest() == b''  # or the client would take it for the next one's reply
+    daemon.wait_for('too many bad commands')
+    assert daemon.count(user) == 1
+
+
+def test_failed_logins_are_bad_commands(make_daemon):
+    daemon = make_daemon(max_bad_commands=3)
+    with daemon.wire() as wire:
+        for _ in range(3):
+            wire.ok('USER user0')
+            wire.err('PASS wrong', code='AUTH')
+        assert wire.rest() == b''

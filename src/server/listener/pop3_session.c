@@ -37,10 +37,8 @@ void pop3_hang_up(struct pop3_session *p, const char *why)
 
 void pop3_count_bad(struct pop3_session *p)
 {
-	if (++p->bad_commands >= p->base.listener->config->max_bad_commands && !p->closing) {
-		pop3_err(p, POP3_CODE_NONE, "too many bad commands, good bye");
+	if (++p->bad_commands >= p->base.listener->config->max_bad_commands && !p->closing)
 		pop3_hang_up(p, "too many bad commands");
-	}
 }
 
 static void init(struct session *s)

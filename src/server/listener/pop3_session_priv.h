@@ -103,7 +103,10 @@ void pop3_err(struct pop3_session *p, enum pop3_code code, const char *text);
 /* After the reply that was just written, hangs up. why is for the log; a literal. */
 void pop3_hang_up(struct pop3_session *p, const char *why);
 
-/* One more senseless command or failed login; hangs up when it is one too many. */
+/*
+ * One more senseless command or failed login; hangs up when it is one too many. Its
+ * reply is there: a second one would be taken for that of the next command.
+ */
 void pop3_count_bad(struct pop3_session *p);
 
 /* ---- pop3_login.c ---- */
