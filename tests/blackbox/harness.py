@@ -252,11 +252,12 @@ class Daemon:
         self.next_user += 1
         return f'user{self.next_user - 1}'
 
-    def deliver(self, user, text='Subject: hello\r\n\r\nworld\r\n'):
+    def deliver(self, user, *texts):
         """By LMTP. Octets go as they are, with dots stuffed."""
         with smtplib.LMTP(str(self.lmtp)) as lmtp:
-            refused = lmtp.sendmail('sender@example.org', [f'{user}@example.org'], text)
-        assert refused == {}
+            for text in texts or ('Subject: hello\r\n\r\nworld\r\n',):
+                refused = lmtp.sendmail('sender@example.org', [f'{user}@example.org'], text)
+                assert refused == {}
 
     def maildir(self, user):
         """The user's Maildir; made if it isn't there."""
