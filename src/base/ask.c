@@ -2,6 +2,7 @@
 #include "base/ask.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -19,18 +20,28 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
-int ask_password_line(char *ret_password, size_t cap, struct err *err)
+/*
+ * Octet by octet. At a terminal signals are blocked, and come only where mask lets
+ * them: one that came just before read(2) would be noticed only after the next key.
+ */
+static int read_line(char *ret_password, size_t cap, const sigset_t *mask, struct err *err)
 {
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 	size_t n = 0;
 
 	for (;;) {
 		char c;
-		const ssize_t got = read(STDIN_FILENO, &c, 1);
+		ssize_t got = 1;
 
+		if (mask != NULL)
+			got = ppoll(&input, 1, NULL, mask);
+		if (got > 0)
+			got = read(STDIN_FILENO, &c, 1);
+		if (got < 0 && errno == EINTR && mask != NULL && caught == 0)
+			continue; /* stopped, and continued */
 		if (got < 0)
-			return caught != 0 || errno == EINTR
-				       ? -EINTR
-				       : err_sys(err, errno, "cannot read the password");
+			return errno == EINTR ? -EINTR
+					      : err_sys(err, errno, "cannot read the password");
 		if (got == 0 && n == 0)
 			return err_set(err, EINVAL, "there is no password to read");
 		if (got == 0 || c == '\n')
@@ -45,12 +56,19 @@ int ask_password_line(char *ret_password, size_t cap, struct err *err)
 	return 0;
 }
 
+int ask_password_line(char *ret_password, size_t cap, struct err *err)
+{
+	return read_line(ret_password, cap, NULL, err);
+}
+
 int ask_password(const char *prompt, char *ret_password, size_t cap, struct err *err)
 {
 	struct sigaction before[SIGNALS];
-	const struct sigaction quiet = {.sa_handler = on_signal}; /* read(2) returns */
+	const struct sigaction quiet = {.sa_handler = on_signal}; /* ppoll(2) returns */
 	struct termios normal;
 	struct termios silent;
+	sigset_t waiting;
+	sigset_t mask;
 	int r;
 
 	if (tcgetattr(STDIN_FILENO, &normal) < 0)
@@ -59,6 +77,10 @@ int ask_password(const char *prompt, char *ret_password, size_t cap, struct err 
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	silent.c_lflag |= ICANON | ISIG;
 	caught = 0;
+	(void)sigemptyset(&waiting);
+	for (size_t i = 0; i < SIGNALS; i++)
+		(void)sigaddset(&waiting, signals[i]);
+	(void)sigprocmask(SIG_BLOCK, &waiting, &mask);
 	for (size_t i = 0; i < SIGNALS; i++)
 		(void)sigaction(signals[i], &quiet, &before[i]);
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) < 0) {
@@ -66,12 +88,13 @@ int ask_password(const char *prompt, char *ret_password, size_t cap, struct err 
 	} else {
 		(void)fputs(prompt, stderr);
 		(void)fflush(stderr);
-		r = ask_password_line(ret_password, cap, err);
+		r = read_line(ret_password, cap, &mask, err);
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &normal);
 		(void)fputc('\n', stderr);
 	}
 	for (size_t i = 0; i < SIGNALS; i++)
 		(void)sigaction(signals[i], &before[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (r == -EINTR) {
 		/* Stopped and continued, it comes back here. */
 		(void)raise(caught);
