@@ -15,7 +15,7 @@ if [ $# -eq 0 ]; then
 fi
 
 if [ ! -f "$build/build.ninja" ]; then
-	CC=${CC:-clang} meson setup "$build" "$root" -Dfuzzers=true -Db_lundef=false
+	CC=${CC:-clang} meson setup "$build" "$root" -Dfuzzers=true -Dtests=false -Db_lundef=false
 fi
 programs=
 for target; do

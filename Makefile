@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+# The short way in; Meson and Ninja do the work. "make help" says what there is.
+
+BUILD = build
+
+# Only what was given is passed on: "make install" after "make PREFIX=/usr" keeps /usr.
+setup = $(if $(PREFIX),--prefix=$(abspath $(PREFIX)))
+configure = $(if $(PREFIX),-Dprefix=$(abspath $(PREFIX)))
+
+.PHONY: all help test install clean fuzz format
+
+all: $(BUILD)/build.ninja
+	$(if $(configure),@meson configure $(configure) $(BUILD))
+	@ninja -C $(BUILD)
+
+help:
+	@echo 'make                build the programs (in $(BUILD)/)'
+	@echo 'make test           everything that CI tests, with a line for each step'
+	@echo 'make test STEPS=... only some steps: gcc clang asan tsan fuzz'
+	@echo 'make install        into /usr/local; or: make install PREFIX=/usr DESTDIR=/tmp/package'
+	@echo 'make fuzz           let every fuzz target search; SECONDS=60 is the time for each'
+	@echo 'make format         clang-format over all C files'
+	@echo 'make clean          remove $(BUILD)/'
+	@echo
+	@echo 'On Debian 12 each installs the packages that it is missing, and says which.'
+
+# When the list of packages changes, so may what the build needs.
+$(BUILD)/build.ninja: tools/install-deps
+	@tools/install-deps build
+	@[ -f $@ ] || meson setup $(setup) $(BUILD)
+	@touch $@
+
+test:
+	@tools/install-deps build test
+	@tools/test-all $(STEPS)
+
+install: all
+	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+fuzz:
+	@tools/install-deps build fuzz
+	@fuzz/run.sh $(or $(SECONDS),60)
+
+format:
+	@tools/install-deps format
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)
