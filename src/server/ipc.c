@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codec/index/index_record.h"
+#include "codec/mail/mail_trace.h"
 
 /* How one member of a message is checked. */
 enum check_kind {
@@ -154,7 +155,8 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_DELIVER_COMMIT] = {"deliver-commit", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_deliver_commit), NULL,
 		CHECKS(FILE_AT(ipc_deliver_commit, octets), FILE_AT(ipc_deliver_commit, dot_lines),
-		       MAX(ipc_deliver_commit, prefix, 1), ZERO(ipc_deliver_commit, zero))},
+		       MAX(ipc_deliver_commit, prefix, 1),
+		       MAX(ipc_deliver_commit, prefix_at, MAIL_TRACE_MAX))},
 	[IPC_DELIVER_RESET] = {"deliver-reset", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_deliver), NULL,
 		CHECKS(MIN1(ipc_deliver, transaction), MAX(ipc_deliver, recipients, 0))},

@@ -231,8 +231,8 @@ struct ipc_deliver_commit {
 	struct ipc_head head;
 	uint64_t octets;
 	uint64_t dot_lines;
-	uint32_t prefix; /* 1: put "Delivered-To: address" before each copy */
-	uint32_t zero;
+	uint32_t prefix;    /* 1: put "Delivered-To: address" into each copy … */
+	uint32_t prefix_at; /* … behind so many octets: the lines that all have in front */
 };
 
 struct ipc_delivered {

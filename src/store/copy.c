@@ -28,18 +28,13 @@ static int copy_by_hand(int to, uint64_t to_at, int from, uint64_t from_at, uint
 	return r;
 }
 
-int copy_message(int to, struct span prefix, int from, uint64_t octets)
+static int copy(int to, uint64_t to_at, int from, uint64_t from_at, uint64_t octets)
 {
-	uint64_t done = 0;
-
-	if (prefix.n > 0 && sys_pwrite_all(to, prefix.p, prefix.n, 0) < 0)
-		return -errno;
-	while (done < octets) {
-		const uint64_t left = octets - done;
-		const size_t want = left < ((size_t)1 << 30) ? (size_t)left : (size_t)1 << 30;
-		off_t from_at = (off_t)done;
-		off_t to_at = (off_t)(prefix.n + done);
-		const ssize_t n = sys_copy_range(from, &from_at, to, &to_at, want);
+	while (octets > 0) {
+		const size_t want = octets < ((size_t)1 << 30) ? (size_t)octets : (size_t)1 << 30;
+		off_t from_off = (off_t)from_at;
+		off_t to_off = (off_t)to_at;
+		const ssize_t n = sys_copy_range(from, &from_off, to, &to_off, want);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -47,11 +42,23 @@ int copy_message(int to, struct span prefix, int from, uint64_t octets)
 			/* A full disk is final; all else is a pair of files that it can't do. */
 			if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
 				return -errno;
-			break;
+			return copy_by_hand(to, to_at, from, from_at, octets);
 		}
-		done += (uint64_t)n;
+		from_at += (uint64_t)n;
+		to_at += (uint64_t)n;
+		octets -= (uint64_t)n;
 	}
-	if (done == octets)
-		return 0;
-	return copy_by_hand(to, prefix.n + done, from, done, octets - done);
+	return 0;
+}
+
+int copy_message(int to, struct span prefix, int from, const struct delivery_info *info)
+{
+	const uint64_t at = info->prefix_at;
+	const int r = copy(to, 0, from, 0, at);
+
+	if (r < 0)
+		return r;
+	if (prefix.n > 0 && sys_pwrite_all(to, prefix.p, prefix.n, at) < 0)
+		return -errno;
+	return copy(to, at + prefix.n, from, at, info->octets - at);
 }

@@ -189,8 +189,11 @@ static int written_check(const struct delivery *d, uint64_t octets, struct err *
 		       : err_set(err, EINVAL, "the message doesn't end with CRLF");
 }
 
-static int targets_check(const struct delivery_target *targets, size_t n, struct err *err)
+static int targets_check(const struct delivery_info *info, const struct delivery_target *targets,
+			 size_t n, struct err *err)
 {
+	if (info->prefix_at > info->octets)
+		return err_set(err, EINVAL, "a prefix would stand behind the message");
 	for (size_t i = 0; i < n; i++) {
 		const int r = owner_check(&targets[i].owner, err);
 
@@ -211,7 +214,7 @@ int delivery_commit(struct delivery *d, const struct delivery_info *info,
 	assert(n > 0);
 	r = written_check(d, info->octets, &first);
 	if (r == 0)
-		r = targets_check(targets, n, &first);
+		r = targets_check(info, targets, n, &first);
 	for (size_t i = 0; i < n; i++)
 		targets[i].status = r;
 	if (r == 0)

@@ -116,12 +116,13 @@ int delivery_fd(const struct delivery *d);
 struct delivery_info {
 	uint64_t octets;    /* must be the file's length */
 	uint64_t dot_lines; /* lines that begin with '.' */
+	uint64_t prefix_at; /* octets, all of them lines, that stay in front of prefixes */
 };
 
 /* One that gets it. */
 struct delivery_target {
 	struct store_owner owner;
-	struct span prefix; /* lines (CRLF) put before the message for this one only, or empty */
+	struct span prefix; /* lines (CRLF) put into the message for this one only, or empty */
 	int status;         /* out: 0 when it is durable in this maildrop, else negative errno */
 };
 
@@ -134,7 +135,7 @@ struct delivery_target {
  * The first target must be whom the delivery was begun for. Returns 0 when all
  * statuses are 0, else one of them, with *err for that one. -EINVAL, and no target
  * has it: for a file whose length isn't info->octets or that doesn't end with CRLF
- * (unless it is empty), and for a prefix that doesn't.
+ * (unless it is empty), and for a prefix that doesn't or would stand behind the end.
  */
 int delivery_commit(struct delivery *d, const struct delivery_info *info,
 		    struct delivery_target *targets, size_t n, struct err *err);

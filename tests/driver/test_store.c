@@ -469,14 +469,17 @@ static void expect_in(struct help *h, const char *path, const char *text)
 	maildrop_close(m);
 }
 
-/* Every mixture of prefixes: who has one gets it, the others the bare message. */
+/* Every mixture of prefixes, in front or behind a line: who has one gets it, others the bare
+ * message. */
 static void test_many_targets(void **state)
 {
 	struct help *const h = *state;
 
-	for (unsigned int mask = 0; mask < 8; mask++) {
+	for (unsigned int mask = 0; mask < 16; mask++) {
+		const bool behind = mask >= 8;
 		struct delivery_target targets[3] = {0};
-		const struct delivery_info info = {.octets = 9, .dot_lines = 1};
+		const struct delivery_info info = {
+			.octets = 9, .dot_lines = 1, .prefix_at = behind ? 3 : 0};
 		char paths[3][HELP_PATH_MAX];
 		struct delivery *d;
 
@@ -496,7 +499,9 @@ static void test_many_targets(void **state)
 			assert_int_equal(targets[i].status, 0);
 			expect_in(h, paths[i],
 				  !(mask >> i & 1) ? ".\r\nbody\r\n"
-				  : i == 1         ? "..P: 1\r\n.\r\nbody\r\n"
+				  : i == 1         ? behind ? ".\r\n..P: 1\r\nbody\r\n"
+							    : "..P: 1\r\n.\r\nbody\r\n"
+				  : behind         ? ".\r\nP: 2\r\nbody\r\n"
 						   : "P: 2\r\n.\r\nbody\r\n");
 		}
 	}
@@ -525,6 +530,20 @@ static void test_same_target_twice(void **state)
 	assert_int_equal(maildrop_count(m), 1);
 	help_expect_text(m, 1, "a\r\n");
 	maildrop_close(m);
+}
+
+static void test_prefix_in_no_place(void **state)
+{
+	struct help *const h = *state;
+	struct delivery_target target = {.owner = help_owner(h->maildrop)};
+	const struct delivery_info info = {.octets = 3, .prefix_at = 4};
+	struct delivery *d;
+
+	assert_int_equal(delivery_begin(h->store, &target.owner, &d, NULL), 0);
+	assert_int_equal(write(delivery_fd(d), "a\r\n", 3), 3);
+	assert_int_equal(delivery_commit(d, &info, &target, 1, NULL), -EINVAL);
+	assert_int_equal(target.status, -EINVAL);
+	delivery_free(d);
 }
 
 static void test_prefix_without_end(void **state)
@@ -682,6 +701,7 @@ int main(int argc, char **argv)
 		TEST(test_many_targets),
 		TEST(test_same_target_twice),
 		TEST(test_prefix_without_end),
+		TEST(test_prefix_in_no_place),
 		TEST(test_many_messages),
 		TEST(test_threads),
 		TEST(test_threads_open),

@@ -115,6 +115,7 @@ static void write_trace(struct lmtp_session *p)
 		fits = fits && mail_delivered_to(&o, span_str(p->recipients[0]));
 	assert(fits);
 	(void)fits;
+	p->trace_octets = (uint32_t)o.n;
 	write_file(p, out_span(&o));
 }
 
@@ -153,6 +154,7 @@ static void commit(struct lmtp_session *p)
 	m->deliver_commit.octets = p->measure.bytes;
 	m->deliver_commit.dot_lines = p->measure.dot_lines;
 	m->deliver_commit.prefix = has_own_delivered_to(p);
+	m->deliver_commit.prefix_at = p->trace_octets;
 	if (session_send(&p->base, IPC_STORAGE, m)) {
 		p->waiting = LMTP_WAIT_DELIVERED;
 		return;

@@ -57,6 +57,7 @@ struct lmtp_session {
 	int file; /* -1, or owned */
 	struct dot_decoder decoder;
 	struct dot_measure measure; /* of the file, trace lines included */
+	uint32_t trace_octets;      /* of its first lines, which are ours */
 	uint64_t octets;            /* of the message as it was sent */
 	enum lmtp_failure failure;
 

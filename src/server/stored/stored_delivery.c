@@ -200,7 +200,8 @@ static void fill_target(struct delivery_target *t, const struct grant *g, char *
 static void deliver_run(struct session *s, struct request *q)
 {
 	const struct ipc_deliver_commit *const m = &request_msg(q)->deliver_commit;
-	const struct delivery_info info = {.octets = m->octets, .dot_lines = m->dot_lines};
+	const struct delivery_info info = {
+		.octets = m->octets, .dot_lines = m->dot_lines, .prefix_at = m->prefix_at};
 	struct delivery_target *const targets = calloc(s->n_targets, sizeof(*targets));
 	char *const prefixes = m->prefix != 0 ? malloc(s->n_targets * PREFIX_MAX) : NULL;
 	size_t i = 0;

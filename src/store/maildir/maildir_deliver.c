@@ -224,7 +224,7 @@ static int deliver_copy(struct maildir_delivery *d, const struct delivery_info *
 	if (r < 0)
 		return r;
 	dot_measure(&prefix, t->prefix);
-	r = copy_message(own.fd, t->prefix, d->file.fd, info->octets);
+	r = copy_message(own.fd, t->prefix, d->file.fd, info);
 	if (r == 0 && sys_fsync(own.fd) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -69,8 +69,8 @@ static int append(struct mem_store *s, const char *path, int fd, uint64_t octets
 	return 0;
 }
 
-/* A descriptor for this target's own message: the same octets, or the prefix and a copy. */
-static int target_fd(const struct delivery *d, uint64_t octets, struct span prefix)
+/* A descriptor for this target's own message: the same octets, or a copy with the prefix. */
+static int target_fd(const struct delivery *d, const struct delivery_info *info, struct span prefix)
 {
 	int fd;
 	int r;
@@ -82,7 +82,7 @@ static int target_fd(const struct delivery *d, uint64_t octets, struct span pref
 	fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return -errno;
-	r = copy_message(fd, prefix, d->fd, octets);
+	r = copy_message(fd, prefix, d->fd, info);
 	if (r == 0 && fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		r = -errno;
 	if (r < 0)
@@ -102,7 +102,7 @@ void mem_deliver_commit(struct delivery *d, const struct delivery_info *info,
 	for (size_t i = 0; i < n; i++) {
 		struct delivery_target *const t = &targets[i];
 		struct dot_measure prefix = {0};
-		const int fd = target_fd(d, info->octets, t->prefix);
+		const int fd = target_fd(d, info, t->prefix);
 
 		dot_measure(&prefix, t->prefix);
 		t->status = fd;

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "codec/mail/mail_trace.h"
 #include "server/ipc.h"
 
 enum kind { ANY, STR, ZERO, MAX, MIN1, RANGE1, FILE_AT, STATUSES, OCTETS };
@@ -87,12 +88,13 @@ static const struct member mark[] = {HEAD(ipc_mark), M(ipc_mark, first, MIN1, 0)
 				     M(ipc_mark, n, ANY, 0), M(ipc_mark, bits, OCTETS, 0), END};
 static const struct member commit[] = {HEAD(ipc_commit), M(ipc_commit, marked, ANY, 0),
 				       M(ipc_commit, zero, ZERO, 0), END};
-static const struct member deliver_commit[] = {HEAD(ipc_deliver_commit),
-					       M(ipc_deliver_commit, octets, FILE_AT, 0),
-					       M(ipc_deliver_commit, dot_lines, FILE_AT, 0),
-					       M(ipc_deliver_commit, prefix, MAX, 1),
-					       M(ipc_deliver_commit, zero, ZERO, 0),
-					       END};
+static const struct member deliver_commit[] = {
+	HEAD(ipc_deliver_commit),
+	M(ipc_deliver_commit, octets, FILE_AT, 0),
+	M(ipc_deliver_commit, dot_lines, FILE_AT, 0),
+	M(ipc_deliver_commit, prefix, MAX, 1),
+	M(ipc_deliver_commit, prefix_at, MAX, MAIL_TRACE_MAX),
+	END};
 static const struct member opened[] = {HEAD(ipc_opened),
 				       M(ipc_opened, status, MAX, STATUS),
 				       M(ipc_opened, count, MAX, 0x7fffffff),
