@@ -3,20 +3,23 @@
 
 #include <assert.h>
 
+bool line_skip_rest(struct line_reader *l, struct span *in)
+{
+	if (!l->_skipping)
+		return true;
+
+	const size_t rest = span_find(*in, '\n');
+
+	l->_skipping = rest == in->n;
+	span_skip(in, l->_skipping ? rest : rest + 1);
+	return !l->_skipping;
+}
+
 enum line_status line_take(struct line_reader *l, struct span *in, struct span *ret_line)
 {
 	assert(l->max > 0);
-
-	if (l->_skipping) {
-		const size_t rest = span_find(*in, '\n');
-
-		if (rest == in->n) {
-			span_skip(in, rest);
-			return LINE_MORE;
-		}
-		span_skip(in, rest + 1);
-		l->_skipping = false;
-	}
+	if (!line_skip_rest(l, in))
+		return LINE_MORE;
 
 	/* No further than max: a long input must not cost more than a long line. */
 	const struct span window = span_of(in->p, in->n < l->max ? in->n : l->max);

@@ -18,8 +18,8 @@ enum line_status {
 
 /*
  * Set max, zero the rest. max is the longest line in octets, its end included;
- * it may be changed between two lines. A caller whose buffer holds max octets is
- * never stuck: when it is full, there is a line or an error in it.
+ * it may be changed between two lines, which is never before line_skip_rest(). A caller whose
+ * buffer holds max octets is never stuck: when it is full, there is a line or an error in it.
  */
 struct line_reader {
 	size_t max;
@@ -32,3 +32,10 @@ struct line_reader {
  * *ret_line is untouched.
  */
 enum line_status line_take(struct line_reader *l, struct span *in, struct span *ret_line);
+
+/*
+ * Passes over the rest of a line that was too long; false when its end isn't in *in.
+ * line_take() does so too, but a caller that sets max by what a line begins with must
+ * do it before it looks: the rest could begin with anything.
+ */
+bool line_skip_rest(struct line_reader *l, struct span *in);

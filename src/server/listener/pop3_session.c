@@ -85,13 +85,22 @@ static void run_command(struct pop3_session *p, struct span line)
 }
 
 /* RFC 5034 limits AUTH to a command's length, but tokens are longer, and clients don't know. */
-static void set_line_limit(struct pop3_session *p)
+static size_t line_limit(const struct pop3_session *p, struct span in)
 {
-	const bool sasl = p->in_sasl ||
-			  (p->state == POP3_AUTHORIZATION &&
-			   span_starts_with_nocase(session_input(&p->base), SPAN_LIT("AUTH ")));
+	const bool sasl = p->in_sasl || (p->state == POP3_AUTHORIZATION &&
+					 span_starts_with_nocase(in, SPAN_LIT("AUTH ")));
 
-	p->lines.max = sasl ? LIMIT_SASL_LINE : LIMIT_POP3_COMMAND;
+	return sasl ? LIMIT_SASL_LINE : LIMIT_POP3_COMMAND;
+}
+
+static enum line_status next_line(struct pop3_session *p, struct span *in, struct span *ret_line)
+{
+	/* What is left of a line that was too long may begin like AUTH, and what follows is none.
+	 */
+	if (!line_skip_rest(&p->lines, in))
+		return LINE_MORE;
+	p->lines.max = line_limit(p, *in);
+	return line_take(&p->lines, in, ret_line);
 }
 
 /* A line so far unfinished fills the buffer: it is a SASL line. */
@@ -148,10 +157,7 @@ static enum session_wants step(struct session *s)
 
 		struct span in = session_input(s);
 		struct span line = {0};
-
-		set_line_limit(p);
-
-		const enum line_status status = line_take(&p->lines, &in, &line);
+		const enum line_status status = next_line(p, &in, &line);
 
 		session_use(s, s->in_end - s->in_at - in.n);
 		if (status != LINE_MORE)

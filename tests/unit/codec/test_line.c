@@ -112,11 +112,40 @@ static void the_limit_may_change_between_lines(void **state)
 	assert_int_equal(in.n, 0);
 }
 
+/* What is left of a long line may look like one that is allowed to be longer. */
+static void the_rest_of_a_long_line_can_be_passed_over(void **state)
+{
+	const struct span stream = S("12345678AUTH a\r\nbc\r\n");
+
+	(void)state;
+	for (size_t cut = MAX; cut <= stream.n; cut++) {
+		struct line_reader l = {.max = MAX};
+		struct span in = span_of(stream.p, cut);
+		struct span line;
+
+		assert_int_equal(line_take(&l, &in, &line), LINE_TOO_LONG);
+		if (!line_skip_rest(&l, &in)) {
+			assert_true(cut < 16); /* the line ends there */
+			assert_int_equal(in.n, 0);
+			in = span_of(stream.p + cut, stream.n - cut);
+			assert_true(line_skip_rest(&l, &in));
+		} else {
+			assert_true(cut >= 16);
+			in.n += stream.n - cut;
+		}
+		assert_true(line_skip_rest(&l, &in)); /* there is nothing more to skip */
+		assert_true(span_eq(in, S("bc\r\n")));
+		assert_int_equal(line_take(&l, &in, &line), LINE_GOT);
+		assert_true(span_eq(line, S("bc")));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines),
 		cmocka_unit_test(the_limit_may_change_between_lines),
+		cmocka_unit_test(the_rest_of_a_long_line_can_be_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
