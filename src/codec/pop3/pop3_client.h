@@ -39,6 +39,13 @@
 /* Commands that may be sent ahead of their replies. */
 #define POP3_CLIENT_AHEAD_MAX 64
 
+/* One of them. */
+struct pop3_client_command {
+	uint32_t number; /* 0: it had none */
+	uint8_t verb;    /* enum pop3_verb */
+	bool alone;      /* without an argument */
+};
+
 /* Embed it, zero it for a new connection, and don't look inside. It needs no cleanup. */
 struct pop3_client {
 	struct line_reader _lines;
@@ -48,20 +55,16 @@ struct pop3_client {
 	uint8_t _reason; /* enum pop3_client_reason */
 	uint8_t _first;  /* of _ahead, a ring */
 	uint8_t _count;
-	struct pop3_client_command {
-		uint32_t number;
-		uint8_t verb;
-		bool alone; /* without an argument */
-	} _ahead[POP3_CLIENT_AHEAD_MAX];
+	struct pop3_client_command _ahead[POP3_CLIENT_AHEAD_MAX];
 };
 
 enum pop3_client_sent {
-	POP3_CLIENT_SENT,      /* it is in *out, and a reply is expected */
-	POP3_CLIENT_NO_ROOM,   /* in *out: send what it holds, then again */
-	POP3_CLIENT_WAIT,      /* not now: read replies first */
-	POP3_CLIENT_OVER,      /* never again: see pop3_client_over() */
-	POP3_CLIENT_BAD_OCTET, /* an argument holds CR, LF or NUL, or a space where none may be */
-	POP3_CLIENT_TOO_LONG,  /* the line would have more octets than LIMIT_POP3_COMMAND */
+	POP3_CLIENT_SENT,         /* it is in *out, and a reply is expected */
+	POP3_CLIENT_NO_ROOM,      /* in *out: send what it holds, then again */
+	POP3_CLIENT_WAIT,         /* not now: read replies first */
+	POP3_CLIENT_OVER,         /* never again: see pop3_client_over() */
+	POP3_CLIENT_BAD_ARGUMENT, /* holds CR, LF or NUL, a space where none may be, or nothing */
+	POP3_CLIENT_TOO_LONG,     /* the line would have more octets than LIMIT_POP3_COMMAND */
 };
 
 /*
@@ -112,7 +115,7 @@ enum pop3_client_reason {
 	POP3_CLIENT_UNASKED,           /* octets, and no command that they could answer */
 	POP3_CLIENT_LONG_LINE,         /* more than LIMIT_POP3_REPLY octets */
 	POP3_CLIENT_NO_REPLY,          /* neither +OK nor -ERR nor a challenge: text is the line */
-	POP3_CLIENT_UNASKED_CHALLENGE, /* nothing exchanges any, or the last one is unanswered */
+	POP3_CLIENT_UNASKED_CHALLENGE, /* outside of AUTH */
 	POP3_CLIENT_INJECTED,          /* octets in clear behind the +OK of STLS */
 	POP3_CLIENT_REASONS
 };
@@ -164,7 +167,7 @@ static inline unsigned pop3_client_ahead(const struct pop3_client *c)
 	return c->_count;
 }
 
-/* Nothing can be sent any more: after BAD, after an -ERR greeting, and after +OK to QUIT. */
+/* Nothing can be sent any more: after BAD, an -ERR greeting, and any reply to QUIT. */
 bool pop3_client_over(const struct pop3_client *c);
 
 /* "an answer that nobody asked for" */

@@ -5,6 +5,21 @@
 
 #define EOL SPAN_LIT("\r\n")
 
+const char *pop3_code_name(enum pop3_code code)
+{
+	static const char *const names[POP3_CODES] = {
+		[POP3_CODE_NONE] = "",
+		[POP3_CODE_IN_USE] = "IN-USE",
+		[POP3_CODE_LOGIN_DELAY] = "LOGIN-DELAY",
+		[POP3_CODE_SYS_TEMP] = "SYS/TEMP",
+		[POP3_CODE_SYS_PERM] = "SYS/PERM",
+		[POP3_CODE_AUTH] = "AUTH",
+	};
+
+	assert(code < POP3_CODES);
+	return names[code];
+}
+
 bool pop3_reply_ok(struct out *out, struct span text)
 {
 	const size_t before = out->n;
@@ -16,19 +31,12 @@ bool pop3_reply_ok(struct out *out, struct span text)
 
 bool pop3_reply_err(struct out *out, enum pop3_code code, struct span text)
 {
-	static const char *const words[POP3_CODES] = {
-		[POP3_CODE_NONE] = "",
-		[POP3_CODE_IN_USE] = "[IN-USE] ",
-		[POP3_CODE_LOGIN_DELAY] = "[LOGIN-DELAY] ",
-		[POP3_CODE_SYS_TEMP] = "[SYS/TEMP] ",
-		[POP3_CODE_SYS_PERM] = "[SYS/PERM] ",
-		[POP3_CODE_AUTH] = "[AUTH] ",
-	};
-
 	const size_t before = out->n;
 
-	assert(code < POP3_CODES);
-	return (out_put(out, SPAN_LIT("-ERR ")) && out_put(out, span_str(words[code])) &&
+	return (out_put(out, SPAN_LIT("-ERR ")) &&
+		(code == POP3_CODE_NONE ||
+		 (out_char(out, '[') && out_put(out, span_str(pop3_code_name(code))) &&
+		  out_put(out, SPAN_LIT("] ")))) &&
 		out_put(out, text) && out_put(out, EOL)) ||
 	       out_undo(out, before);
 }

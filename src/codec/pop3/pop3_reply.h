@@ -27,6 +27,9 @@ enum pop3_code {
 	POP3_CODES
 };
 
+/* "SYS/TEMP"; "" for POP3_CODE_NONE. */
+const char *pop3_code_name(enum pop3_code code);
+
 /* "+OK text"; just "+OK" without a text. */
 bool pop3_reply_ok(struct out *out, struct span text);
 
