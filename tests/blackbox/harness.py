@@ -280,10 +280,10 @@ class Daemon:
 
     # -- clients --
 
-    def wire(self, user=None, tls=False):
-        """A raw connection, greeted; logged in when a user is named."""
+    def wire(self, user=None, tls=False, **more):
+        """A raw connection, greeted; logged in when a user is named. more is Wire's."""
         port = self.pop3s if tls else self.pop3
-        wire = Wire(('127.0.0.1', port.number), self.context() if tls else None)
+        wire = Wire(('127.0.0.1', port.number), self.context() if tls else None, **more)
         wire.greeting = wire.ok()
         if user is not None:
             wire.ok(f'USER {user}')

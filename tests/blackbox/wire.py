@@ -8,16 +8,21 @@ PATIENCE = 60
 
 
 class Wire:
-    """A connection. address is (host, port), or the path of a UNIX socket."""
+    """A connection. address is (host, port), or the path of a UNIX socket.
 
-    def __init__(self, address, context=None):
-        if isinstance(address, tuple):
-            self.socket = socket.create_connection(address, PATIENCE)
+    window: octets that may be on their way to us; at_once: what we take with one call.
+    """
+
+    def __init__(self, address, context=None, window=None, at_once=1 << 20):
+        tcp = isinstance(address, tuple)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        if tcp:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        else:
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(PATIENCE)
-            self.socket.connect(str(address))
+        if window is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.at_once = at_once
+        self.socket.connect(address if tcp else str(address))
         self.buffer = b''
         self.greeting = None
         if context is not None:
@@ -53,7 +58,7 @@ class Wire:
 
     def more(self):
         """Reads what there is. False at the end."""
-        got = self.socket.recv(1 << 20)
+        got = self.socket.recv(self.at_once)
         self.buffer += got
         return got != b''
 
@@ -68,7 +73,10 @@ class Wire:
 
     def octets(self):
         """A multi-line response's text, as it was before dots were stuffed."""
-        while not (self.buffer.startswith(b'.\r\n') or b'\r\n.\r\n' in self.buffer):
+        looked_at = 0
+        while not (self.buffer.startswith(b'.\r\n') or
+                   b'\r\n.\r\n' in self.buffer[max(looked_at - 5, 0):]):
+            looked_at = len(self.buffer)
             assert self.more(), f'the connection ended after {self.buffer[-100:]!r}'
         if self.buffer.startswith(b'.\r\n'):
             text, self.buffer = b'', self.buffer[3:]
