@@ -82,12 +82,12 @@ class Daemon:
     """restanted with a spool of its own, and its log as it is written.
 
     Options are those of restanted.conf(5); None takes one of ours out. Users are user0 to user199,
-    all with PASSWORD, but for what write_users() says.
+    all with PASSWORD, but for what write_users() says. place: a directory for it all.
     """
 
-    def __init__(self, **options):
+    def __init__(self, place=None, **options):
         # Not pytest's tmp_path: nobody, who the server works as when root starts it, can't go there.
-        self.dir = Path(tempfile.mkdtemp(prefix='restante-'))
+        self.dir = Path(tempfile.mkdtemp(prefix='restante-', dir=place))
         self.dir.chmod(0o755)
         self.pop3, self.pop3s, self.lmtp_port = Port(), Port(), Port()
         self.conf = self.dir / 'restanted.conf'
