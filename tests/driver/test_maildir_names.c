@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What may lie in a Maildir: names of every kind, files that aren't messages, and
- * messages of every mixture of line ends.
+ * What may lie in a Maildir: names of every kind, and messages of every mixture of
+ * line ends.
  */
 #include "store_help.h"
 
@@ -10,10 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/maildir/maildir_name.h"
@@ -615,203 +612,6 @@ static void test_linked_twice(void **state)
 	free(list);
 }
 
-static void test_not_messages(void **state)
-{
-	struct help *const h = *state;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char path[HELP_PATH_MAX * 2];
-	char *list;
-	int s;
-
-	help_write("a\r\n", "%s/new/1.a", h->maildrop);
-	help_write("a\r\n", "%s/new/.2.hidden", h->maildrop);
-	help_write("a\r\n", "%s/outside", h->root);
-	(void)snprintf(path, sizeof(path), "%s/new/3.fifo", h->maildrop);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	(void)snprintf(path, sizeof(path), "%s/cur/4.directory", h->maildrop);
-	assert_int_equal(mkdir(path, 0700), 0);
-	(void)snprintf(path, sizeof(path), "%s/cur/5.link,S=3,W=3:2,S", h->maildrop);
-	assert_int_equal(symlink("../../outside", path), 0);
-	(void)snprintf(path, sizeof(path), "%s/cur/6.dangling", h->maildrop);
-	assert_int_equal(symlink("nowhere", path), 0);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/new/7.sock", h->maildrop);
-	s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(close(s), 0);
-
-	list = help_poll(h, NULL);
-	assert_string_equal(list, "1.a ");
-	free(list);
-	assert_true(help_noticed(h, "3.fifo"));
-	assert_true(help_noticed(h, "4.directory"));
-	assert_true(help_noticed(h, "5.link"));
-	assert_true(help_noticed(h, "6.dangling"));
-	assert_true(help_noticed(h, "7.sock"));
-	assert_false(help_noticed(h, "hidden"));
-}
-
-/* A message is replaced by something else during the session: never opened, never waited for. */
-static void test_replaced_by_fifo_and_link(void **state)
-{
-	struct help *const h = *state;
-	struct store_message message;
-	char path[HELP_PATH_MAX * 2];
-	struct maildrop *m;
-
-	help_write("a\r\n", "%s/new/1.a,S=3,W=3", h->maildrop);
-	help_write("secret\r\n", "%s/secret", h->root);
-	m = help_open(h);
-	(void)snprintf(path, sizeof(path), "%s/new/1.a,S=3,W=3", h->maildrop);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(maildrop_message(m, 1, &message, NULL), -ENOENT);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(symlink("../../secret", path), 0);
-	assert_int_equal(maildrop_message(m, 1, &message, NULL), -ENOENT);
-	maildrop_close(m);
-}
-
-/* Runs as nobody, for what root is never refused. 0: all was well. */
-static int as_nobody(struct help *h, int (*body)(struct help *))
-{
-	int status = -1;
-	pid_t pid;
-
-	assert_int_equal(chmod(h->root, 0755), 0);
-	(void)fflush(NULL);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
-			_exit(99);
-		_exit(body(h));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void give_to_nobody(struct help *h)
-{
-	static const char *const subs[] = {"", "/new", "/cur", "/tmp"};
-	char path[HELP_PATH_MAX * 2];
-
-	for (int i = 0; i < 4; i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", h->maildrop, subs[i]);
-		assert_int_equal(chown(path, 65534, 65534), 0);
-	}
-}
-
-static int read_broken(struct help *h)
-{
-	struct store_message message;
-	struct maildrop *m;
-
-	if (help_try_open(h, &m) < 0)
-		return 1;
-	if (maildrop_count(m) != 3 || maildrop_octets(m) != 3 + 7 + 3)
-		return 2;
-	if (!help_noticed(h, "2.broken"))
-		return 3;
-	if ((help_record(m, 2).flags & INDEX_BROKEN) == 0)
-		return 4;
-	if (maildrop_message(m, 2, &message, NULL) != -EACCES)
-		return 5;
-	if (maildrop_message(m, 3, &message, NULL) != 0 || close(message.fd) < 0)
-		return 6;
-	maildrop_close(m);
-	return 0;
-}
-
-static int read_mended(struct help *h)
-{
-	struct store_message message;
-	struct maildrop *m;
-
-	if (help_try_open(h, &m) < 0 || maildrop_count(m) != 3)
-		return 1;
-	/* LF: longer on the wire than was listed. */
-	if (maildrop_message(m, 2, &message, NULL) != -ESTALE)
-		return 2;
-	maildrop_close(m);
-	if (help_try_open(h, &m) < 0 || maildrop_octets(m) != 3 + 8 + 3)
-		return 3;
-	if (maildrop_message(m, 2, &message, NULL) != 0 || message.octets != 8)
-		return 4;
-	maildrop_close(m);
-	return 0;
-}
-
-static void test_unreadable_file(void **state)
-{
-	struct help *const h = *state;
-	char path[HELP_PATH_MAX * 2];
-
-	if (geteuid() != 0) {
-		print_message("needs root to make a file that is somebody else's\n");
-		skip();
-	}
-	help_write("a\r\n", "%s/new/1.a,S=3,W=3", h->maildrop);
-	help_write("broken\n", "%s/new/2.broken", h->maildrop);
-	help_write("c\r\n", "%s/new/3.c,S=3,W=3", h->maildrop);
-	give_to_nobody(h);
-	(void)snprintf(path, sizeof(path), "%s/new/3.c,S=3,W=3", h->maildrop);
-	assert_int_equal(chmod(path, 0644), 0);
-	assert_int_equal(as_nobody(h, read_broken), 0);
-	(void)snprintf(path, sizeof(path), "%s/new/2.broken", h->maildrop);
-	assert_int_equal(chmod(path, 0644), 0);
-	assert_int_equal(as_nobody(h, read_mended), 0);
-}
-
-/* Mail can be read where nothing can be written. */
-static int read_only_maildrop(struct help *h)
-{
-	struct maildrop *m;
-	uint32_t removed;
-	struct err err;
-
-	for (int turn = 0; turn < 2; turn++) {
-		struct store_message message;
-
-		if (help_try_open(h, &m) < 0)
-			return 1;
-		if (maildrop_count(m) != 2 || maildrop_message(m, 1, &message, NULL) != 0)
-			return 2;
-		(void)close(message.fd);
-		if (maildrop_mark(m, 1) < 0 || maildrop_mark(m, 2) < 0)
-			return 3;
-		if (maildrop_commit(m, &removed, &err) != -EACCES || err.text[0] == '\0')
-			return 4;
-		maildrop_close(m);
-	}
-	return 0;
-}
-
-static void test_read_only_maildrop(void **state)
-{
-	struct help *const h = *state;
-	char path[HELP_PATH_MAX * 2];
-
-	if (geteuid() != 0) {
-		print_message("needs root to make a directory that is somebody else's\n");
-		skip();
-	}
-	help_write("a\r\n", "%s/new/1.a", h->maildrop);
-	help_write("b\r\n", "%s/cur/2.b:2,S", h->maildrop);
-	(void)snprintf(path, sizeof(path), "%s/new/1.a", h->maildrop);
-	assert_int_equal(chmod(path, 0644), 0);
-	(void)snprintf(path, sizeof(path), "%s/cur/2.b:2,S", h->maildrop);
-	assert_int_equal(chmod(path, 0644), 0);
-	static const char *const subs[] = {"", "/new", "/cur", "/tmp"};
-
-	for (int i = 0; i < 4; i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", h->maildrop, subs[i]);
-		assert_int_equal(chmod(path, 0555), 0);
-	}
-	assert_int_equal(as_nobody(h, read_only_maildrop), 0);
-	assert_true(help_exists("%s/new/1.a", h->maildrop));
-	assert_true(help_exists("%s/cur/2.b:2,S", h->maildrop));
-}
-
 static void test_tidy(void **state)
 {
 	struct help *const h = *state;
@@ -879,10 +679,6 @@ int main(void)
 		TEST(test_same_base_twice),
 		TEST(test_namesake_is_not_served),
 		TEST(test_linked_twice),
-		TEST(test_not_messages),
-		TEST(test_replaced_by_fifo_and_link),
-		TEST(test_unreadable_file),
-		TEST(test_read_only_maildrop),
 		TEST(test_tidy),
 		TEST(test_missing_directories),
 	};

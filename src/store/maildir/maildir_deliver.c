@@ -38,7 +38,7 @@ static void incoming_close(struct incoming *in)
 /* Where there are no unnamed files: one with a name in tmp/, as Maildir always had it. */
 static int open_named(struct incoming *in, int root_fd, const char *hostname)
 {
-	in->tmp_fd = sys_openat(root_fd, "tmp", O_RDONLY | O_DIRECTORY, 0);
+	in->tmp_fd = sys_openat(root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (in->tmp_fd < 0)
 		return -errno;
 	for (int turn = 0; turn < 8; turn++) {

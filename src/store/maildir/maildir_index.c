@@ -74,26 +74,41 @@ static bool can_append(const struct maildir_catalog *c, const struct index_heade
 	return true;
 }
 
-/* Opens the index for reading only. */
-static int reopen(int root_fd)
+/*
+ * Opens the index, which is the file that fd is: a name can be given to something
+ * else by others who may write here. -ESTALE when that has happened.
+ */
+static int reopen(int root_fd, int fd, int how)
 {
-	const int fd = sys_openat(root_fd, MAILDIR_INDEX, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	struct stat is;
+	struct stat st;
+	int again;
 
-	return fd < 0 ? -errno : fd;
+	if (sys_fstat(fd, &is) < 0)
+		return -errno;
+	again = sys_openat(root_fd, MAILDIR_INDEX, how | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (again < 0)
+		return -errno;
+	if (sys_fstat(again, &st) == 0 && st.st_ino == is.st_ino && st.st_dev == is.st_dev)
+		return again;
+	sys_close(again);
+	return -ESTALE;
 }
 
-static int append(struct maildir_drop *m, const struct maildir_catalog *c,
+static int append(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
 		  const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
 		  struct index_header *ret_header)
 {
-	const int fd = sys_openat(m->root_fd, MAILDIR_INDEX, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+	const int fd = reopen(m->root_fd, old_fd, O_RDWR);
 	int r;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = write_to(fd, c, c->old, old, mtime_ns, ret_header);
+	if (r == 0)
+		r = reopen(m->root_fd, fd, O_RDONLY);
 	sys_close(fd);
-	return r == 0 ? reopen(m->root_fd) : r;
+	return r;
 }
 
 /* A descriptor of a new file, or negative errno. */
@@ -109,14 +124,13 @@ static int open_tmp(struct maildir_drop *m)
 }
 
 /*
- * r: how writing it went. It becomes the index, or goes.
+ * r: how writing it went. It becomes the index, or goes. fd stays open.
  *
  * Not synced: after a crash a file that isn't whole has a length or a time that
  * doesn't fit, or records that don't decode, and is made again.
  */
-static int close_tmp(struct maildir_drop *m, int fd, int r)
+static int finish_tmp(struct maildir_drop *m, int fd, int r)
 {
-	sys_close(fd);
 	if (r == 0 && sys_renameat(m->root_fd, MAILDIR_INDEX_TMP, m->root_fd, MAILDIR_INDEX, 0) < 0)
 		r = -errno;
 	if (r < 0 && fd >= 0)
@@ -132,8 +146,11 @@ static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
 
 	if (fd >= 0)
 		r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
-	r = close_tmp(m, fd, r);
-	return r == 0 ? reopen(m->root_fd) : r;
+	r = finish_tmp(m, fd, r);
+	if (r == 0)
+		r = reopen(m->root_fd, fd, O_RDONLY);
+	sys_close(fd);
+	return r;
 }
 
 /* Who can't write to his disk can still read his mail. */
@@ -165,7 +182,7 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
 {
 	const uint64_t never[MAILDIR_DIRS] = {0, 0};
 	struct index_header h;
-	int r = old_fd >= 0 && can_append(c, old) ? append(m, c, old, mtime_ns, &h)
+	int r = old_fd >= 0 && can_append(c, old) ? append(m, c, old_fd, old, mtime_ns, &h)
 						  : replace(m, c, mtime_ns, &h);
 
 	if (r < 0) {
@@ -220,7 +237,8 @@ void maildir_index_expunge(struct maildir_drop *m)
 	if (r == 0)
 		r = index_writer_finish(&w, old.mtime_ns);
 	index_writer_done(&w);
-	r = close_tmp(m, fd, r);
+	r = finish_tmp(m, fd, r);
+	sys_close(fd);
 	if (r < 0)
 		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
 			  MAILDIR_INDEX, sys_reason(-r));

@@ -125,7 +125,7 @@ static int make_moved(struct maildir_drop *m, struct err *err)
 	dir_times(m, moved->dir_ns);
 	moved->made_ns = clock_wall_ns();
 	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++)
-		r = maildir_scan(NULL, m->root_fd, m->owner.path, w, &moved->files, err);
+		r = maildir_scan(m, w, true, &moved->files, err);
 	if (r == 0) {
 		r = fill_table(moved);
 		if (r == 0)

@@ -34,8 +34,7 @@ static int read_dirs(struct merge *g, const uint64_t trusted[MAILDIR_DIRS], stru
 		g->stamp[w] = g->read[w] ? maildir_stamp(m->root_fd, w) : trusted[w];
 		g->before[w] = g->stamp[w] != 0 ? g->stamp[w] : dir_time(m, w);
 		if (g->read[w])
-			r = maildir_scan(m->base.store, m->root_fd, m->owner.path, w, &g->files,
-					 err);
+			r = maildir_scan(m, w, false, &g->files, err);
 	}
 	return r;
 }

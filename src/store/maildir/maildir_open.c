@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+
 #include "base/clock.h"
 #include "store/maildir/maildir_priv.h"
 #include "store/maildir/maildir_tidy.h"
@@ -16,6 +18,29 @@ int maildir_drop_dir(struct maildir_drop *m, enum maildir_where where, struct er
 		m->dir_fd[where] = fd;
 	}
 	return m->dir_fd[where];
+}
+
+/* Of each kind of trouble a few examples tell an operator what he needs to know. */
+#define ODD_MAX 8
+
+void maildir_say_odd(struct maildir_drop *m, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	if (m->odd++ >= ODD_MAX)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	store_say(m->base.store, m->owner.path, "%s", text);
+}
+
+bool maildir_is_private(const struct store_owner *owner, const struct stat *st)
+{
+	const uid_t self = owner->uid != (uid_t)-1 ? owner->uid : geteuid();
+
+	return st->st_uid == self && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 /*
@@ -76,6 +101,12 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 			  MAILDIR_INDEX, sys_reason(-fd));
 		return 0;
 	}
+	if (fd >= 0 && !maildir_is_private(&m->owner.o, &st)) {
+		store_say(m->base.store, m->owner.path, "others can write to '%s', made anew",
+			  MAILDIR_INDEX);
+		sys_close(fd);
+		return 0;
+	}
 	r = fd < 0 ? fd : index_read_header(fd, &st, ret_header, ret_trust);
 	if (r < 0) {
 		sys_close(fd);
@@ -104,6 +135,9 @@ static int make_snapshot(struct maildir_drop *m, int index_fd, const struct inde
 		store_say(m->base.store, m->owner.path,
 			  "'%s' isn't as it was left, checked against the files", MAILDIR_INDEX);
 	r = maildir_merge(m, index_fd, old, doubted, trusted, &c, err);
+	if (m->odd > ODD_MAX)
+		store_say(m->base.store, m->owner.path, "%u more files are no messages",
+			  m->odd - ODD_MAX);
 	if (r < 0)
 		return r;
 	/* Who takes the journal away by hand wants to see the messages again. */

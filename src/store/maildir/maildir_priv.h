@@ -66,10 +66,16 @@ void maildir_owner_copy(struct maildir_owner *to, const struct store_owner *from
 int maildir_root_open(struct maildir_store *s, const char *path, bool make, struct err *err);
 int maildir_make_missing(struct maildir_store *s, const char *path, struct err *err);
 
-/* A descriptor of new/ or cur/ (O_RDONLY | O_DIRECTORY), or negative errno. */
+/*
+ * A descriptor of new/ or cur/ (O_RDONLY | O_DIRECTORY), or negative errno. A link
+ * isn't followed (-ENOTDIR): who can write to this maildrop could let it lead into
+ * another one of the same owner's.
+ */
 int maildir_dir_open(int root_fd, enum maildir_where where, const char *path, struct err *err);
 
 /* ---- maildir_scan.c: what is in the directories ---- */
+
+struct maildir_drop;
 
 /* Strings after each other; an offset stays good when the memory moves. */
 struct maildir_pool {
@@ -101,8 +107,8 @@ static inline struct span maildir_file_name(const struct maildir_files *f, uint3
 	return span_of(f->names.p + f->v[i].name, f->v[i].name_len);
 }
 
-/* Notices about what was seen are told to s, unless it is NULL. Appends to *files. */
-int maildir_scan(const struct store *s, int root_fd, const char *path, enum maildir_where where,
+/* Appends to *files. What isn't a message is mentioned, unless quiet. */
+int maildir_scan(struct maildir_drop *m, enum maildir_where where, bool quiet,
 		 struct maildir_files *files, struct err *err);
 void maildir_files_done(struct maildir_files *files);
 
@@ -221,6 +227,7 @@ struct maildir_drop {
 	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
 	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
 	struct maildir_moved *moved; /* Owned, NULL until a message isn't in its place */
+	unsigned int odd;            /* files that were mentioned, or would have been */
 };
 
 static inline struct maildir_store *maildir_store_of(const struct maildir_drop *m)
@@ -230,6 +237,19 @@ static inline struct maildir_store *maildir_store_of(const struct maildir_drop *
 
 /* dir_fd[where], opened if need be; or negative errno. */
 int maildir_drop_dir(struct maildir_drop *m, enum maildir_where where, struct err *err);
+
+/*
+ * About one file that is no message or can't be read. The first few are mentioned,
+ * the others counted: a user can make a million of them, and our log isn't his.
+ */
+void maildir_say_odd(struct maildir_drop *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), cold));
+
+/*
+ * Is a file that only we write (index, journal) what it should be: this owner's, and
+ * nobody else's to change? What others made or may change isn't believed.
+ */
+bool maildir_is_private(const struct store_owner *owner, const struct stat *st);
 
 int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		 struct err *err);

@@ -86,20 +86,27 @@ int maildir_replay(struct maildir_drop *m, struct err *err)
 	struct stat st;
 	char *p = NULL;
 	const int fd = maildir_file_open(m->root_fd, MAILDIR_JOURNAL, &st);
+	bool foreign;
 	int r;
 
 	if (fd == -ENOENT)
 		return 0;
-	r = fd < 0 ? fd : read_all(fd, st.st_size, &p);
+	/* It says what to delete: from anybody but us it is no decision of a session's. */
+	if (fd >= 0 || (fd == -EACCES && sys_fstatat(m->root_fd, MAILDIR_JOURNAL, &st) == 0))
+		foreign = !maildir_is_private(&m->owner.o, &st);
+	else
+		foreign = false;
+	r = fd < 0 || foreign ? fd : read_all(fd, st.st_size, &p);
 	sys_close(fd);
-	if (r < 0 && r != -EFBIG && r != -ELOOP)
+	if (r < 0 && !foreign && r != -EFBIG && r != -ELOOP)
 		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_JOURNAL);
 
-	if (r == 0 && journal_open(&entries, span_of(p, (size_t)st.st_size))) {
+	if (p != NULL && journal_open(&entries, span_of(p, (size_t)st.st_size))) {
 		r = finish(m, entries, err);
 	} else {
-		store_say(m->base.store, m->owner.path,
-			  "'%s' is not complete: nothing is deleted by it", MAILDIR_JOURNAL);
+		store_say(m->base.store, m->owner.path, "'%s' %s: nothing is deleted by it",
+			  MAILDIR_JOURNAL,
+			  foreign ? "can be written to by others" : "is not complete");
 		(void)maildir_journal_remove(m, NULL);
 		r = 0;
 	}

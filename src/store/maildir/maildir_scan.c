@@ -71,7 +71,7 @@ static bool is_message(int dir_fd, const struct dirent *e)
 	return sys_fstatat(dir_fd, e->d_name, &st) < 0 || S_ISREG(st.st_mode);
 }
 
-static int scan_dir(const struct store *s, DIR *dir, const char *path, enum maildir_where where,
+static int scan_dir(struct maildir_drop *m, DIR *dir, enum maildir_where where, bool quiet,
 		    struct maildir_files *files)
 {
 	for (;;) {
@@ -87,9 +87,9 @@ static int scan_dir(const struct store *s, DIR *dir, const char *path, enum mail
 		if (name.p[0] == '.' || name.n > MAILDIR_NAME_MAX)
 			continue;
 		if (!is_message(dirfd(dir), e)) {
-			if (s != NULL)
-				store_say(s, path, "'%s/%s' is not a regular file, ignored",
-					  maildir_where_name(where), e->d_name);
+			if (!quiet)
+				maildir_say_odd(m, "'%s/%s' is not a regular file, ignored",
+						maildir_where_name(where), e->d_name);
 			continue;
 		}
 		r = files_add(files, name, where);
@@ -98,10 +98,11 @@ static int scan_dir(const struct store *s, DIR *dir, const char *path, enum mail
 	}
 }
 
-int maildir_scan(const struct store *s, int root_fd, const char *path, enum maildir_where where,
+int maildir_scan(struct maildir_drop *m, enum maildir_where where, bool quiet,
 		 struct maildir_files *files, struct err *err)
 {
-	const int fd = maildir_dir_open(root_fd, where, path, err);
+	const char *const path = m->owner.path;
+	const int fd = maildir_dir_open(m->root_fd, where, path, err);
 	DIR *dir;
 	int r;
 
@@ -113,7 +114,7 @@ int maildir_scan(const struct store *s, int root_fd, const char *path, enum mail
 		sys_close(fd);
 		return r;
 	}
-	r = scan_dir(s, dir, path, where, files);
+	r = scan_dir(m, dir, where, quiet, files);
 	(void)closedir(dir);
 	return r < 0 ? err_sys(err, -r, "cannot read '%s/%s'", path, maildir_where_name(where)) : 0;
 }

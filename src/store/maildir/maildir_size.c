@@ -64,9 +64,8 @@ static void set_broken(struct maildir_drop *m, struct maildir_message *msg, cons
 	msg->bytes = size;
 	msg->octets = size;
 	msg->flags = INDEX_BROKEN;
-	store_say(m->base.store, m->owner.path,
-		  "cannot read message '%s/%s': %s, listed all the same",
-		  maildir_where_name(msg->where), name, sys_reason(error));
+	maildir_say_odd(m, "cannot read message '%s/%s': %s, listed all the same",
+			maildir_where_name(msg->where), name, sys_reason(error));
 }
 
 /* What befell us and not the file: the next try may go better, so nothing is written down. */
@@ -98,8 +97,8 @@ static int measure_message(struct maildir_drop *m, const struct maildir_catalog 
 	if (r == -ENOENT)
 		return r;
 	if (r == -ELOOP) {
-		store_say(m->base.store, m->owner.path, "'%s/%s' is not a regular file, ignored",
-			  maildir_where_name(msg->where), name);
+		maildir_say_odd(m, "'%s/%s' is not a regular file, ignored",
+				maildir_where_name(msg->where), name);
 		return -ENOENT;
 	}
 	if (r < 0 && is_our_fault(-r))

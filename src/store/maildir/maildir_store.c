@@ -198,7 +198,7 @@ int maildir_root_open(struct maildir_store *s, const char *path, bool make, stru
 int maildir_dir_open(int root_fd, enum maildir_where where, const char *path, struct err *err)
 {
 	const char *const name = maildir_where_name(where);
-	const int fd = sys_openat(root_fd, name, O_RDONLY | O_DIRECTORY, 0);
+	const int fd = sys_openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
 	return fd >= 0 ? fd : err_sys(err, errno, "cannot open '%s/%s'", path, name);
 }

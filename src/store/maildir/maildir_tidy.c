@@ -15,7 +15,8 @@ static bool is_old(struct timespec t, uint64_t now_ns)
 
 void maildir_tidy(int root_fd, uint64_t now_ns)
 {
-	const int fd = sys_openat(root_fd, "tmp", O_RDONLY | O_DIRECTORY, 0);
+	/* Were it a link to another maildrop's cur/, old mail would be deleted. */
+	const int fd = sys_openat(root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	DIR *const dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 
