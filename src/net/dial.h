@@ -29,7 +29,7 @@ struct dial_options {
  *	-EAGAIN      the resolver can't say now
  *	-ETIMEDOUT   nobody has answered in time
  *	-ECANCELED   stop_fd
- *	-ECONNREFUSED, -ENETUNREACH …   what the first address said
+ *	-ECONNREFUSED …   what the first address said that can be reached at all
  *
  * BUGS: a resolver that hangs keeps one thread until it has given up, though dial()
  * returns in time.

@@ -52,6 +52,7 @@ struct stream {
 	int _fd;             /* Owned */
 	struct ssl_st *_ssl; /* Owned, or NULL in clear */
 	int _failed;         /* 0, or the negative errno that ended it */
+	const char *_reason; /* what TLS said about it; static, or NULL */
 };
 
 /*

@@ -5,8 +5,7 @@
 
 #define EOL SPAN_LIT("\r\n")
 
-/* What a line is put together from: a verb, at most two arguments with a space before each, an end.
- */
+/* What makes a line: a verb, at most two arguments with a space before each, an end. */
 struct parts {
 	struct span of[6];
 	unsigned n;

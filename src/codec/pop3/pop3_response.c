@@ -7,13 +7,13 @@ static bool is_space(char c)
 }
 
 /* RFC 2449 section 8: levels of printable octets, parted by '/'. */
-static bool is_code(struct span s)
+static bool is_printable(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] <= 0x20 || s.p[i] >= 0x7f)
 			return false;
 	}
-	return s.n > 0;
+	return true;
 }
 
 /* A code that goes into more detail than we know means what its beginning means (ibid.). */
@@ -32,10 +32,15 @@ static void parse_code(struct pop3_response *r)
 {
 	const size_t end = span_find(r->text, ']');
 
-	if (end == r->text.n || r->text.p[0] != '[' || !is_code(span_of(r->text.p + 1, end - 1)))
+	if (end == r->text.n || r->text.p[0] != '[')
 		return;
-	r->code_text = span_of(r->text.p + 1, end - 1);
-	r->code = find_code(r->code_text);
+
+	const struct span code = span_of(r->text.p + 1, end - 1);
+
+	if (!is_printable(code))
+		return;
+	r->code_text = code;
+	r->code = find_code(code);
 }
 
 static struct pop3_response with_text(enum pop3_response_kind kind, struct span line, size_t at)

@@ -587,6 +587,19 @@ static void octets_between_stls_and_tls_are_an_injection(void **state)
 	}
 }
 
+static void after_tls_the_session_goes_on(void **state)
+{
+	struct pop3_client c = greeted();
+
+	(void)state;
+	assert_int_equal(send(&c, POP3_STLS), POP3_CLIENT_SENT);
+	assert_int_equal(hear(&c, S("+OK\r\n")), POP3_CLIENT_OK);
+	assert_int_equal(send(&c, POP3_CAPA), POP3_CLIENT_WAIT);
+	assert_true(pop3_client_tls(&c, S("")));
+	assert_int_equal(send(&c, POP3_CAPA), POP3_CLIENT_SENT);
+	assert_int_equal(hear(&c, S("+OK\r\n")), POP3_CLIENT_OK);
+}
+
 static void every_reason_has_words(void **state)
 {
 	(void)state;
@@ -618,6 +631,7 @@ int main(void)
 		cmocka_unit_test(nothing_goes_behind_what_must_be_last),
 		cmocka_unit_test(a_challenge_waits_for_its_response),
 		cmocka_unit_test(octets_between_stls_and_tls_are_an_injection),
+		cmocka_unit_test(after_tls_the_session_goes_on),
 		cmocka_unit_test(every_reason_has_words),
 	};
 

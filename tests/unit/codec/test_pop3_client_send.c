@@ -118,11 +118,15 @@ static void what_a_verb_does_not_take_is_left_out(void **state)
 		.user = S("a\r\n"),
 		.password = S("b\r\n"),
 	};
+	struct span in = S("+OK\r\n");
+	struct pop3_client_event e;
 
 	(void)state;
 	greeted(&s);
 	assert_int_equal(pop3_client_send(&s.client, &command, &s.out), POP3_CLIENT_SENT);
 	assert_true(span_eq(out_span(&s.out), S("NOOP\r\n")));
+	assert_int_equal(pop3_client_read(&s.client, &in, &e), POP3_CLIENT_OK);
+	assert_int_equal(e.number, 0);
 	greeted(&s);
 	command = (struct pop3_command){.verb = POP3_LIST, .number = 3};
 	assert_int_equal(pop3_client_send(&s.client, &command, &s.out), POP3_CLIENT_SENT);
