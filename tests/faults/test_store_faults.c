@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/journal.h"
 #include "store_steps.h"
 
 /* More steps than any scenario has: a test that gets there would never end. */
@@ -585,6 +587,49 @@ static void test_fast_path(void **state)
 	assert_int_equal(counts[0], 8);
 }
 
+/*
+ * A commit that was killed, of whose files others have taken away every second one: how
+ * often the directories are read must not grow with what is missing.
+ */
+static void test_replay_reads_once(void **state)
+{
+	struct help *const h = *state;
+	struct journal j;
+	struct maildrop *m;
+	struct stat st;
+	char path[HELP_PATH_MAX * 2];
+
+	help_make_maildir(h->maildrop);
+	journal_init(&j);
+	for (unsigned int i = 0; i < 400; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "%u.x", i);
+		(void)snprintf(path, sizeof(path), "%s/new/%s", h->maildrop, name);
+		help_write("a\r\n", "%s", path);
+		assert_int_equal(stat(path, &st), 0);
+
+		const struct journal_entry e = {.inode = st.st_ino, .name = span_str(name)};
+
+		assert_int_equal(journal_put(&j, &e), 0);
+		if (i % 2 == 0)
+			assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(journal_seal(&j), 0);
+	(void)snprintf(path, sizeof(path), "%s/restante.journal", h->maildrop);
+
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(write(fd, j.buf.p, j.buf.n), j.buf.n);
+	assert_int_equal(close(fd), 0);
+	journal_done(&j);
+	steps_set(STEPS_OFF, 0, 0);
+	assert_int_equal(help_try_open(h, &m), 0);
+	assert_int_equal(maildrop_count(m), 0);
+	assert_in_range(steps_count(), 400, 4000);
+	maildrop_close(m);
+}
+
 /* What needs no disk work does none. */
 static void test_commit_of_nothing(void **state)
 {
@@ -619,6 +664,7 @@ int main(void)
 		TEST(test_copy_by_hand),
 		TEST(test_lock_file),
 		TEST(test_fast_path),
+		TEST(test_replay_reads_once),
 		TEST(test_commit_of_nothing),
 	};
 

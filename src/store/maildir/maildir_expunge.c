@@ -2,6 +2,9 @@
 #include "store/maildir/maildir_priv.h"
 #include "store/owner.h"
 
+/* How often a file that moves while it is to be deleted is looked for. */
+#define ROUNDS_MAX 3
+
 static int entry_put(struct maildir_drop *m, struct journal *j, const struct maildir_place *place,
 		     uint64_t inode, struct err *err)
 {
@@ -58,7 +61,7 @@ static int message_put(struct maildir_drop *m, struct journal *j, uint32_t n, st
 	place = was;
 	for (int turn = 0; turn < 3; turn++) {
 		if (turn > 0 || !known) {
-			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(&record), 0,
+			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(&record),
 					   &place, err);
 			if (r < 0)
 				return r == -ENOENT ? 0 : r;
@@ -77,56 +80,112 @@ static int message_put(struct maildir_drop *m, struct journal *j, uint32_t n, st
 		       maildir_where_name(place.where), place.name);
 }
 
-static int unlink_one(struct maildir_drop *m, const struct journal_entry *e, struct err *err)
+/* What unlinking a journal's files works on. */
+struct unlinking {
+	struct maildir_drop *m;
+	struct journal *left;   /* those that the disk doesn't let go */
+	struct journal missing; /* those that aren't where they were */
+	int first;              /* the first error; *err says it */
+	struct err *err;        /* may be NULL */
+};
+
+static struct maildir_place place_of_entry(const struct journal_entry *e)
 {
-	struct maildir_place was = {.where = e->in_cur ? MAILDIR_CUR : MAILDIR_NEW};
-	struct maildir_place place;
+	struct maildir_place place = {.where = e->in_cur ? MAILDIR_CUR : MAILDIR_NEW};
 
-	memcpy(was.name, e->name.p, e->name.n);
-	was.name[e->name.n] = '\0';
-	place = was;
-	/* Somebody may be marking it: follow it some way. */
-	for (int turn = 0; turn < 4; turn++) {
-		int r = maildir_drop_dir(m, place.where, err);
+	memcpy(place.name, e->name.p, e->name.n);
+	place.name[e->name.n] = '\0';
+	return place;
+}
 
-		if (r < 0)
-			return r;
-		if (sys_unlinkat(r, place.name, 0) == 0)
-			return 0;
-		if (errno != ENOENT)
-			break;
-		/* The same file under another name. Another file of that base is not ours to
-		 * delete. */
-		r = maildir_locate(m, &was, span_of(NULL, 0), e->inode, &place, err);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
+/* 0; -ENOENT: it isn't there; or as the disk says. */
+static int unlink_at(struct maildir_drop *m, const struct maildir_place *place, struct err *err)
+{
+	const int dir_fd = maildir_drop_dir(m, place->where, err);
+
+	if (dir_fd < 0)
+		return dir_fd;
+	return sys_unlinkat(dir_fd, place->name, 0) == 0
+		       ? 0
+		       : err_sys(err, errno, "cannot delete '%s/%s/%s'", m->owner.path,
+				 maildir_where_name(place->where), place->name);
+}
+
+static int remember(struct unlinking *u, struct journal *list, const struct journal_entry *e)
+{
+	const int r = journal_put(list, e);
+
+	return r < 0 ? err_sys(u->err, -r, "cannot delete from '%s'", u->m->owner.path) : 0;
+}
+
+/* r: how it went for e. Only that there is no memory ends it all. */
+static int unlinked(struct unlinking *u, const struct journal_entry *e, int r,
+		    const struct err *why)
+{
+	if (r == 0)
+		return 0;
+	if (u->first == 0) {
+		u->first = r;
+		if (u->err != NULL)
+			*u->err = *why;
 	}
-	return err_sys(err, errno, "cannot delete '%s/%s/%s'", m->owner.path,
-		       maildir_where_name(place.where), place.name);
+	return remember(u, u->left, e);
+}
+
+/*
+ * Those that have been renamed: the same file is looked for, since another one of
+ * that base is not ours to delete. All of them in one survey, as each would make the
+ * last survey old by its own deletion. Who goes on moving is followed some way.
+ */
+static int unlink_missing(struct unlinking *u, bool last)
+{
+	struct journal_reader entries = journal_entries(&u->missing);
+	struct journal again;
+	struct journal_entry e;
+	struct err why;
+	const int surveyed = maildir_survey(u->m, &why);
+	int r = 0;
+
+	journal_init(&again);
+	while (r == 0 && journal_next(&entries, &e)) {
+		const struct maildir_place was = place_of_entry(&e);
+		struct maildir_place place;
+		int done = surveyed;
+
+		if (done == 0) {
+			done = maildir_find(u->m, &was, span_of(NULL, 0), e.inode, &place, &why);
+			if (done == -ENOENT)
+				continue; /* somebody has deleted it */
+		}
+		if (done == 0)
+			done = unlink_at(u->m, &place, &why);
+		r = done == -ENOENT && !last ? remember(u, &again, &e)
+					     : unlinked(u, &e, done, &why);
+	}
+	journal_done(&u->missing);
+	u->missing = again;
+	return r;
 }
 
 int maildir_unlink_all(struct maildir_drop *m, struct journal_reader entries, struct journal *left,
 		       struct err *err)
 {
+	struct unlinking u = {.m = m, .left = left, .err = err};
 	struct journal_entry e;
-	int first = 0;
+	int r = 0;
 
-	while (journal_next(&entries, &e)) {
+	journal_init(&u.missing);
+	while (r == 0 && journal_next(&entries, &e)) {
+		const struct maildir_place place = place_of_entry(&e);
 		struct err why;
-		int r = unlink_one(m, &e, &why);
+		const int done = unlink_at(m, &place, &why);
 
-		if (r == 0)
-			continue;
-		if (first == 0) {
-			first = r;
-			if (err != NULL)
-				*err = why;
-		}
-		r = journal_put(left, &e);
-		if (r < 0)
-			return err_sys(err, -r, "cannot delete from '%s'", m->owner.path);
+		r = done == -ENOENT ? remember(&u, &u.missing, &e) : unlinked(&u, &e, done, &why);
 	}
-	return first;
+	for (int round = 1; r == 0 && u.missing.count > 0; round++)
+		r = unlink_missing(&u, round == ROUNDS_MAX);
+	journal_done(&u.missing);
+	return r < 0 ? r : u.first;
 }
 
 int maildir_sync_dirs(struct maildir_drop *m, struct err *err)

@@ -115,7 +115,7 @@ static int mark_taken(struct maildir_drop *m, struct maildir_moved *moved)
 	return r;
 }
 
-static int make_moved(struct maildir_drop *m, struct err *err)
+int maildir_survey(struct maildir_drop *m, struct err *err)
 {
 	struct maildir_moved *const moved = calloc(1, sizeof(*moved));
 	int r = 0;
@@ -206,31 +206,34 @@ static int search(struct maildir_drop *m, const struct wanted *want, enum maildi
 	return -ENOENT;
 }
 
-int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
-		   uint64_t inode, struct maildir_place *ret_place, struct err *err)
+int maildir_find(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+		 uint64_t inode, struct maildir_place *ret_place, struct err *err)
 {
 	struct wanted want = {.was = was, .uidl = uidl, .inode = inode};
+	int r;
 
 	if (was != NULL && !maildir_key_make(span_str(was->name), &want.key))
 		return err_sys(err, ENOMEM, "cannot search '%s'", m->owner.path);
 	want.hash = was != NULL ? want.key.hash : maildir_hash(uidl);
+	r = search(m, &want, MAILDIR_SAME_BASE, ret_place, err);
+	if (r == -ENOENT)
+		r = search(m, &want, MAILDIR_SAME_KEY, ret_place, err);
+	if (r == -ENOENT)
+		(void)err_set(err, ENOENT, "'%s' has the message no longer", m->owner.path);
+	return r;
+}
 
-	for (int turn = 0; turn < 2; turn++) {
-		int r = 0;
+int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+		   struct maildir_place *ret_place, struct err *err)
+{
+	int r = -ENOENT;
 
-		/* Where it was when we looked last; and if not there, where it is now. */
-		if (m->moved == NULL || turn == 1) {
-			if (m->moved != NULL && is_current(m, m->moved))
-				break;
-			r = make_moved(m, err);
-			turn = 1;
-		}
-		if (r == 0)
-			r = search(m, &want, MAILDIR_SAME_BASE, ret_place, err);
-		if (r == -ENOENT)
-			r = search(m, &want, MAILDIR_SAME_KEY, ret_place, err);
-		if (r != -ENOENT)
+	/* Where it was when we looked last; and if not there, where it is now. */
+	if (m->moved != NULL) {
+		r = maildir_find(m, was, uidl, 0, ret_place, err);
+		if (r != -ENOENT || is_current(m, m->moved))
 			return r;
 	}
-	return err_set(err, ENOENT, "'%s' has the message no longer", m->owner.path);
+	r = maildir_survey(m, err);
+	return r < 0 ? r : maildir_find(m, was, uidl, 0, ret_place, err);
 }

@@ -19,7 +19,7 @@ static int open_message(struct maildir_drop *m, const struct index_record *recor
 		int r;
 
 		if (turn > 0 || !known) {
-			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(record), 0,
+			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(record),
 					   &place, err);
 			if (r < 0)
 				return r;

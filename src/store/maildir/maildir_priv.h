@@ -314,14 +314,21 @@ struct maildir_place {
 /* As the record says. False when the record doesn't hold the name, or no good one. */
 bool maildir_place_of(const struct index_record *r, struct maildir_place *ret_place);
 
+/* Reads both directories, for maildir_find(). */
+int maildir_survey(struct maildir_drop *m, struct err *err);
+
 /*
- * Looks in both directories for a message that isn't where it was: was is its
- * last place (NULL: not known), uidl its UIDL (empty: not known), one of which
+ * Looks among what the last survey saw for a message that isn't where it was: was is
+ * its last place (NULL: not known), uidl its UIDL (empty: not known), one of which
  * there must be. With an inode, only that file will do; with 0, any that no other
  * message of this session has. -ENOENT when it isn't there.
  */
+int maildir_find(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+		 uint64_t inode, struct maildir_place *ret_place, struct err *err);
+
+/* The same with a new survey, if the last one may be too old. */
 int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
-		   uint64_t inode, struct maildir_place *ret_place, struct err *err);
+		   struct maildir_place *ret_place, struct err *err);
 void maildir_moved_free(struct maildir_moved *moved);
 
 int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
