@@ -7,7 +7,7 @@ BUILD = build
 setup = $(if $(PREFIX),--prefix=$(abspath $(PREFIX)))
 configure = $(if $(PREFIX),-Dprefix=$(abspath $(PREFIX)))
 
-.PHONY: all help test install clean fuzz format
+.PHONY: all help run test install clean fuzz format
 
 all: $(BUILD)/build.ninja
 	$(if $(configure),@meson configure $(configure) $(BUILD))
@@ -15,6 +15,9 @@ all: $(BUILD)/build.ninja
 
 help:
 	@echo 'make                build the programs (in $(BUILD)/)'
+	@echo 'make run            see it at work: a throw-away server, real mail in and out'
+	@echo 'make run STAY=1     the same, and the server stays until Ctrl-C, for your mail program'
+	@echo 'make run MAILS=9999 the same with so many mails (there are 6046) instead of 300'
 	@echo 'make test           everything that CI tests, with a line for each step'
 	@echo 'make test STEPS=... only some steps: gcc clang asan tsan fuzz'
 	@echo 'make install        into /usr/local; or: make install PREFIX=/usr DESTDIR=/tmp/package'
@@ -29,6 +32,12 @@ $(BUILD)/build.ninja: tools/install-deps
 	@tools/install-deps build
 	@[ -f $@ ] || meson setup $(setup) $(BUILD)
 	@touch $@
+
+# Without the corpus there are other mails: no reason to stop.
+run: all
+	@tools/install-deps run
+	@tools/corpus --cached || tools/install-deps corpus || true
+	@tools/demo --build $(BUILD) $(if $(STAY),--stay) $(if $(MAILS),--mails $(MAILS))
 
 test:
 	@tools/install-deps build test
