@@ -141,7 +141,7 @@ static const struct row rows[IPC_TYPES] = {
 		       STR(ipc_grant, address))},
 
 	[IPC_GET] = {"get", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,
-		sizeof(struct ipc_get), NULL, CHECKS(MIN1(ipc_get, number), ZERO(ipc_get, zero))},
+		sizeof(struct ipc_get), NULL, CHECKS(MIN1(ipc_get, number), MAX(ipc_get, whole, 1))},
 	[IPC_MARK] = {"mark", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_mark), ARRAY(ipc_mark, n, bits), CHECKS(MIN1(ipc_mark, first))},
 	[IPC_COMMIT] = {"commit", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,

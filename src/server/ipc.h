@@ -184,7 +184,7 @@ struct ipc_grant {
 struct ipc_get {
 	struct ipc_head head;
 	uint32_t number;
-	uint32_t zero;
+	uint32_t whole; /* 1: all of it is to be sent, and so must be as long as listed */
 };
 
 /* Messages first, first+1, …: bit i of byte i/8 (lowest first) is message first+i. */

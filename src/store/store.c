@@ -90,9 +90,13 @@ void maildrop_close(struct maildrop *m)
 {
 	if (m == NULL)
 		return;
-	free(m->marks);
-	sys_close(m->snapshot_fd);
+
+	uint8_t *const marks = m->marks;
+	const int fd = m->snapshot_fd;
+
 	m->store->driver->close(m);
+	free(marks);
+	sys_close(fd);
 }
 
 uint32_t maildrop_count(const struct maildrop *m)
@@ -116,6 +120,17 @@ int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_m
 	if (n < 1 || n > m->count)
 		return err_set(err, EINVAL, "there is no message %u", n);
 	return m->store->driver->message(m, n, ret_message, err);
+}
+
+int maildrop_check(struct maildrop *m, uint32_t n, struct store_message *message, struct err *err)
+{
+	int r = 0;
+
+	if (!message->counted)
+		r = m->store->driver->check(m, n, message, err);
+	if (r < 0)
+		sys_close(message->fd);
+	return r;
 }
 
 int maildrop_mark(struct maildrop *m, uint32_t n)

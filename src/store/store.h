@@ -82,6 +82,7 @@ struct store_message {
 	uint64_t bytes;  /* how long it is there */
 	uint64_t octets; /* how long it is on the wire, as LIST said */
 	uint32_t flags;  /* enum index_flag: INDEX_CRLF, INDEX_NO_DOT, INDEX_NO_EOL */
+	bool counted;    /* octets was counted, by us; else another program says so */
 };
 
 /*
@@ -91,6 +92,14 @@ struct store_message {
  */
 int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_message,
 		     struct err *err);
+
+/*
+ * To be asked before all of a message is sent: is it as long as LIST said? What
+ * another program says of it (counted is false) is held against the file, which is
+ * read for that, and flags become what was found. -ESTALE, and message->fd is
+ * closed, when it isn't so; it will be listed right at the next open.
+ */
+int maildrop_check(struct maildrop *m, uint32_t n, struct store_message *message, struct err *err);
 
 /* Marks message n (RFC 1939 DELE); marking twice is one mark. -ENOMEM. */
 int maildrop_mark(struct maildrop *m, uint32_t n);

@@ -44,9 +44,12 @@ struct store_driver {
 
 	int (*open)(struct store *s, const struct store_owner *owner,
 		    struct maildrop **ret_maildrop, struct err *err);
-	void (*close)(struct maildrop *m); /* frees all but marks and snapshot_fd, then m */
+	void (*close)(struct maildrop *m); /* frees m and all but marks and snapshot_fd */
 	int (*message)(struct maildrop *m, uint32_t n, struct store_message *ret_message,
 		       struct err *err);
+	/* The message isn't counted. NULL for a driver where all are. fd stays open. */
+	int (*check)(struct maildrop *m, uint32_t n, struct store_message *message,
+		     struct err *err);
 	int (*commit)(struct maildrop *m, struct err *err); /* something is marked */
 
 	int (*deliver_begin)(struct store *s, const struct store_owner *owner,

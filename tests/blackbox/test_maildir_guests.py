@@ -147,10 +147,30 @@ def test_sizes_in_names(shared, sizes):
         assert wire.retr(1) == WIRE
 
 
-def test_a_size_that_only_reading_can_refute(shared):
-    """S= is true, W= is not: all of the message comes, and the log says what is wrong."""
+@pytest.mark.parametrize('octets', [17, 18, 22])
+def test_a_size_that_only_reading_can_refute(shared, octets):
+    """S= is true, W= is not: RETR never sends another length than LIST said."""
     user = shared.user()
-    shared.store(user, BODY, '1.x.host,S=17,W=17')
+    shared.store(user, BODY, f'1.x.host,S=17,W={octets}')
+    shared.store(user, BODY, '2.x.host')
+    with shared.wire(user) as wire:
+        before = wire.uidls()
+        assert wire.ok('LIST 1') == f'1 {octets}'
+        assert wire.ok('TOP 1 0') is not None and wire.octets()
+        assert 'taken away or changed' in wire.err('RETR 1')
+        assert wire.retr(2) == WIRE
+        wire.ok('DELE 2')
+        wire.quit()
+    with shared.wire(user) as wire:
+        assert wire.uidls() == {1: before[1]}
+        assert wire.ok('LIST 1') == '1 20'
+        assert wire.retr(1) == WIRE
+
+
+def test_a_size_that_is_taken_for_our_own(shared):
+    """Who writes D= says that we delivered it: all of it comes, and the log says what is wrong."""
+    user = shared.user()
+    shared.store(user, BODY, '1.x.host,S=17,W=17,D=1')
     since = shared.mark()
     with shared.wire(user) as wire:
         wire.ok('RETR 1')

@@ -357,6 +357,67 @@ static void test_lying_names(void **state)
 	maildrop_close(m);
 }
 
+/* The length on disk is true, that on the wire isn't: only reading shows it. */
+static void test_lying_octets(void **state)
+{
+	struct help *const h = *state;
+	struct store_message message;
+	struct maildrop *m;
+	uint32_t removed;
+	struct err err;
+
+	help_write("a\nb\n", "%s/cur/1.a,S=4,W=5:2,S", h->maildrop);
+	help_write("a\nb\n", "%s/cur/2.b,S=4,W=4:2,S", h->maildrop);
+	help_write("a\nb\n", "%s/cur/3.c,S=4,W=6:2,S", h->maildrop);
+	help_write(".a\r\n", "%s/cur/4.d,S=4,W=4:2,S", h->maildrop);
+	help_write("aa\r\n", "%s/cur/5.e,S=4,W=4:2,S", h->maildrop);
+	help_write("a\nb\n", "%s/cur/6.f,S=4,W=7:2,S", h->maildrop);
+	for (int turn = 0; turn < 3; turn++) {
+		static const uint64_t listed[3][6] = {
+			{5, 4, 6, 4, 4, 7}, {6, 4, 6, 4, 4, 7}, {6, 6, 6, 4, 6}};
+		const uint32_t count = turn == 2 ? 5 : 6;
+
+		m = help_open(h);
+		assert_int_equal(maildrop_count(m), count);
+		for (uint32_t n = 1; n <= count; n++)
+			assert_int_equal(help_record(m, n).octets, listed[turn][n - 1]);
+		/* TOP doesn't say how long it is, and isn't refused. */
+		assert_int_equal(maildrop_message(m, 1, &message, NULL), 0);
+		assert_int_equal(message.counted, turn > 0);
+		if (turn == 0) {
+			assert_int_equal(maildrop_check(m, 1, &message, &err), -ESTALE);
+			assert_non_null(strstr(err.text, "6 octets on the wire, and not 5"));
+		} else {
+			assert_int_equal(maildrop_check(m, 1, &message, NULL), 0);
+			assert_int_equal(close(message.fd), 0);
+		}
+		if (turn == 1) {
+			/* A commit writes what was found as well as what it deletes. */
+			for (uint32_t n = 6; n > 0; n = n == 6 ? 2 : 0) {
+				assert_int_equal(maildrop_message(m, n, &message, NULL), 0);
+				assert_int_equal(maildrop_check(m, n, &message, NULL), -ESTALE);
+			}
+			assert_int_equal(maildrop_mark(m, 5), 0);
+			assert_int_equal(maildrop_commit(m, &removed, NULL), 0);
+		}
+		maildrop_close(m);
+	}
+
+	/* What is true is found to be, and what is in wire form is sent as it is. */
+	m = help_open(h);
+	assert_int_equal(maildrop_message(m, 3, &message, NULL), 0);
+	assert_int_equal(maildrop_check(m, 3, &message, NULL), 0);
+	assert_int_equal(message.flags, INDEX_NO_DOT);
+	assert_int_equal(close(message.fd), 0);
+	assert_int_equal(maildrop_message(m, 4, &message, NULL), 0);
+	assert_int_equal(message.flags, INDEX_CRLF);
+	assert_int_equal(maildrop_check(m, 4, &message, NULL), 0);
+	assert_int_equal(message.flags, INDEX_CRLF);
+	assert_int_equal(close(message.fd), 0);
+	maildrop_close(m);
+	assert_false(help_noticed(h, "isn't as it was left"));
+}
+
 /* Somebody writes into a message that lies there. That isn't done, and survived. */
 static void test_file_changed_in_place(void **state)
 {
@@ -673,6 +734,7 @@ int main(void)
 		TEST(test_long_content),
 		TEST(test_sizes_in_names),
 		TEST(test_lying_names),
+		TEST(test_lying_octets),
 		TEST(test_file_changed_in_place),
 		TEST(test_odd_names),
 		TEST(test_over_long_names_move),

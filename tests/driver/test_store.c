@@ -104,6 +104,9 @@ static void test_deliver_and_read(void **state)
 	assert_int_equal(message.flags & INDEX_CRLF, INDEX_CRLF);
 	assert_int_equal(message.flags & INDEX_NO_DOT, 0);
 	assert_int_equal(message.flags & INDEX_NO_EOL, 0);
+	/* What was delivered needn't be counted again. */
+	assert_true(message.counted);
+	assert_int_equal(maildrop_check(m, 1, &message, NULL), 0);
 	/* Its reader can't change it. */
 	assert_int_equal(write(message.fd, "x", 1), -1);
 	assert_int_equal(close(message.fd), 0);

@@ -42,6 +42,9 @@ enum index_flag {
 	INDEX_NAME_ELSEWHERE = 1 << 7, /* the name didn't fit: look for it in the directory */
 };
 #define INDEX_FLAGS_ALL 0xffU
+/* Those that say something of the file's octets, and not of its place and name. */
+#define INDEX_FLAGS_OF_CONTENT \
+	(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_MEASURED | INDEX_BROKEN)
 
 struct index_header {
 	uint32_t count;

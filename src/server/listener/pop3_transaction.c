@@ -169,6 +169,7 @@ static void do_get(struct pop3_session *p, const struct pop3_command *c)
 	p->asked_lines = c->lines;
 	ipc_start(m, IPC_GET, p->base.id);
 	m->get.number = c->number;
+	m->get.whole = c->verb == POP3_RETR;
 	(void)ask(p, m, POP3_WAIT_MESSAGE);
 }
 

@@ -161,7 +161,11 @@ static void get_run(struct session *s, struct request *q)
 {
 	struct store_message *const found = &q->message;
 
-	q->r = maildrop_message(s->maildrop, request_msg(q)->get.number, found, &q->err);
+	const struct ipc_get *const get = &request_msg(q)->get;
+
+	q->r = maildrop_message(s->maildrop, get->number, found, &q->err);
+	if (q->r == 0 && get->whole != 0)
+		q->r = maildrop_check(s->maildrop, get->number, found, &q->err);
 	if (q->r == 0) {
 		const off_t n = found->bytes > READ_AHEAD_MAX ? READ_AHEAD_MAX
 							      : (off_t)found->bytes;

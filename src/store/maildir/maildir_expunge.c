@@ -330,7 +330,7 @@ static int commit(struct maildir_drop *m, struct err *err)
 		r = expunge(m, &marked, err);
 	/* Not part of the promise, so it comes when that is kept, and may fail. */
 	if (r == 0)
-		maildir_index_expunge(m);
+		maildir_index_update(m, true);
 	journal_done(&marked);
 	return r;
 }

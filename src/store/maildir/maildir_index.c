@@ -198,8 +198,32 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
 	return 0;
 }
 
-static int copy_unmarked(struct maildir_drop *m, struct index_writer *w)
+static int compare_corrections(const void *a, const void *b)
 {
+	const struct maildir_correction *const x = a;
+	const struct maildir_correction *const y = b;
+
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+/* n is asked for in rising order, *at is where the last one stopped. */
+static void correct(const struct maildir_drop *m, uint32_t n, size_t *at, struct index_record *r)
+{
+	while (*at < m->n_corrections && m->corrections[*at].n < n)
+		(*at)++;
+	if (*at == m->n_corrections || m->corrections[*at].n != n)
+		return;
+
+	const struct maildir_correction *const c = &m->corrections[*at];
+
+	r->octets = c->octets;
+	r->bytes = c->bytes;
+	r->flags = (r->flags & ~(uint32_t)INDEX_FLAGS_OF_CONTENT) | c->flags;
+}
+
+static int copy_records(struct maildir_drop *m, struct index_writer *w, bool deleted)
+{
+	size_t at = 0;
 	struct index_reader reader;
 	struct index_record record;
 	int r = index_reader_init(&reader, m->base.snapshot_fd, m->base.count);
@@ -209,14 +233,16 @@ static int copy_unmarked(struct maildir_drop *m, struct index_writer *w)
 
 		if (got <= 0)
 			r = got == 0 ? -ENODATA : got;
-		else if (!maildrop_is_marked(&m->base, n))
-			r = index_writer_put(w, &record);
+		if (r < 0 || (deleted && maildrop_is_marked(&m->base, n)))
+			continue;
+		correct(m, n, &at, &record);
+		r = index_writer_put(w, &record);
 	}
 	index_reader_done(&reader);
 	return r;
 }
 
-void maildir_index_expunge(struct maildir_drop *m)
+void maildir_index_update(struct maildir_drop *m, bool deleted)
 {
 	struct index_writer w = {.fd = -1};
 	struct index_header old;
@@ -225,6 +251,9 @@ void maildir_index_expunge(struct maildir_drop *m)
 	int fd;
 	int r;
 
+	if (m->n_corrections > 0)
+		qsort(m->corrections, m->n_corrections, sizeof(*m->corrections),
+		      compare_corrections);
 	/* In doubt it stays in doubt. */
 	if (sys_fstat(m->base.snapshot_fd, &st) < 0 ||
 	    index_read_header(m->base.snapshot_fd, &st, &old, &trust) < 0 || trust != INDEX_TRUSTED)
@@ -232,7 +261,7 @@ void maildir_index_expunge(struct maildir_drop *m)
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
 	if (r == 0)
-		r = copy_unmarked(m, &w);
+		r = copy_records(m, &w, deleted);
 	/* The times from before: the directories that were deleted from have others now. */
 	if (r == 0)
 		r = index_writer_finish(&w, old.mtime_ns);
@@ -242,6 +271,7 @@ void maildir_index_expunge(struct maildir_drop *m)
 	if (r < 0)
 		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
 			  MAILDIR_INDEX, sys_reason(-r));
+	m->n_corrections = 0;
 }
 
 /*

@@ -2,7 +2,7 @@
 #include "store/maildir/maildir_priv.h"
 #include "store/owner.h"
 
-#define FLAGS_OF_CONTENT ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
+#define FLAGS_FOR_SENDING ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
 
 /* Opens the file where the record has it, or else where it is. */
 static int open_message(struct maildir_drop *m, const struct index_record *record, uint32_t n,
@@ -58,6 +58,20 @@ static int mend(struct maildir_drop *m, uint32_t n, int fd, struct index_record 
 	return 0;
 }
 
+/* By us when we listed it, or when we delivered it: nobody else writes D=. */
+static bool is_counted(const struct index_record *record)
+{
+	struct maildir_place place;
+	struct maildir_name name;
+
+	if (record->flags & INDEX_MEASURED)
+		return true;
+	if (!maildir_place_of(record, &place))
+		return false;
+	maildir_name_parse(span_str(place.name), &name);
+	return name.has_sizes && name.bytes == name.octets && name.has_dots;
+}
+
 static int message(struct maildir_drop *m, uint32_t n, struct store_message *ret_message,
 		   struct err *err)
 {
@@ -95,7 +109,8 @@ static int message(struct maildir_drop *m, uint32_t n, struct store_message *ret
 		.fd = fd,
 		.bytes = record.bytes,
 		.octets = record.octets,
-		.flags = record.flags & FLAGS_OF_CONTENT,
+		.flags = record.flags & FLAGS_FOR_SENDING,
+		.counted = is_counted(&record),
 	};
 	return 0;
 }
@@ -112,4 +127,41 @@ int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message 
 	r = message(m, n, ret_message, err);
 	owner_leave(&sw);
 	return r;
+}
+
+static int correction_put(struct maildir_drop *m, const struct maildir_correction *c)
+{
+	struct maildir_correction *const v = realloc(m->corrections,
+						     (m->n_corrections + 1) * sizeof(*v));
+
+	if (v == NULL)
+		return -ENOMEM;
+	v[m->n_corrections] = *c;
+	m->corrections = v;
+	m->n_corrections++;
+	return 0;
+}
+
+/* Needs no rights of the owner's: the file is open. */
+int maildir_check(struct maildrop *maildrop, uint32_t n, struct store_message *message,
+		  struct err *err)
+{
+	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
+	struct maildir_correction c = {.n = n};
+	int r = maildir_measure(message->fd, &c.octets, &c.bytes, &c.flags);
+
+	if (r < 0)
+		return err_sys(err, -r, "cannot read message %u of '%s'", n, m->owner.path);
+	if (c.octets == message->octets && c.bytes == message->bytes) {
+		message->flags = c.flags & FLAGS_FOR_SENDING;
+		message->counted = true;
+		return 0;
+	}
+	/* Not remembered, it is found to be wrong again the next time. */
+	(void)correction_put(m, &c);
+	return err_set(err, ESTALE,
+		       "message %u of '%s' has %llu octets on the wire, and not %llu as its name "
+		       "says: listed with its true size at the next login",
+		       n, m->owner.path, (unsigned long long)c.octets,
+		       (unsigned long long)message->octets);
 }

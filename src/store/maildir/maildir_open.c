@@ -193,6 +193,7 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 static void drop_free(struct maildir_drop *m)
 {
 	maildir_moved_free(m->moved);
+	free(m->corrections);
 	free(m->pending_bases);
 	journal_done(&m->pending);
 	for (int w = 0; w < MAILDIR_DIRS; w++)
@@ -236,5 +237,13 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 
 void maildir_close(struct maildrop *maildrop)
 {
-	drop_free((struct maildir_drop *)maildrop);
+	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
+	struct owner_switch sw;
+
+	/* Unless a commit has done it. */
+	if (m->n_corrections > 0 && owner_enter(&sw, &m->owner.o, NULL) == 0) {
+		maildir_index_update(m, false);
+		owner_leave(&sw);
+	}
+	drop_free(m);
 }

@@ -218,6 +218,14 @@ int maildir_catalog_rename(struct maildir_catalog *c, struct maildir_message *m,
 
 struct maildir_moved;
 
+/* What was counted in a message that its name is wrong about. */
+struct maildir_correction {
+	uint32_t n;
+	uint32_t flags;
+	uint64_t octets;
+	uint64_t bytes;
+};
+
 struct maildir_drop {
 	struct maildrop base;
 	struct maildir_owner owner;
@@ -226,8 +234,10 @@ struct maildir_drop {
 	int dir_fd[MAILDIR_DIRS];   /* opened when first needed, else -1. Owned */
 	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
 	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
-	struct maildir_moved *moved; /* Owned, NULL until a message isn't in its place */
-	unsigned int odd;            /* files that were mentioned, or would have been */
+	struct maildir_moved *moved;            /* Owned, NULL until a message isn't in its place */
+	unsigned int odd;                       /* files that were mentioned, or would have been */
+	struct maildir_correction *corrections; /* by number, but perhaps twice. Owned */
+	size_t n_corrections;
 };
 
 static inline struct maildir_store *maildir_store_of(const struct maildir_drop *m)
@@ -298,9 +308,12 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
 			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
 			struct err *err);
 
-/* Writes the session's index without what is marked, so that the next open doesn't search for it.
+/*
+ * Writes the session's index anew: without what is marked, if that was deleted, so
+ * that the next open doesn't search for it; and with what is right, for messages
+ * whose names were found to lie.
  */
-void maildir_index_expunge(struct maildir_drop *m);
+void maildir_index_update(struct maildir_drop *m, bool deleted);
 
 /* Makes the next open check everything. */
 void maildir_index_doubt(struct maildir_drop *m);
@@ -333,6 +346,8 @@ void maildir_moved_free(struct maildir_moved *moved);
 
 int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
 		    struct err *err);
+int maildir_check(struct maildrop *maildrop, uint32_t n, struct store_message *message,
+		  struct err *err);
 int maildir_commit(struct maildrop *maildrop, struct err *err);
 
 /*

@@ -210,6 +210,7 @@ const struct store_driver store_maildir_driver = {
 	.open = maildir_open,
 	.close = maildir_close,
 	.message = maildir_message,
+	.check = maildir_check,
 	.commit = maildir_commit,
 	.deliver_begin = maildir_deliver_begin,
 	.deliver_commit = maildir_deliver_commit,

@@ -164,6 +164,7 @@ static int mem_message(struct maildrop *maildrop, uint32_t n, struct store_messa
 		.bytes = message.record.bytes,
 		.octets = message.record.octets,
 		.flags = message.record.flags & (INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL),
+		.counted = true,
 	};
 	return 0;
 }

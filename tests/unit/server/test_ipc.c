@@ -83,7 +83,7 @@ static const struct member grant_deliver[] = {
 	HEAD(ipc_grant), M(ipc_grant, listener, ANY, 0), M(ipc_grant, transaction, MIN1, 0),
 	GRANT_MIDDLE,    M(ipc_grant, address, STR, 0),  END};
 static const struct member get[] = {HEAD(ipc_get), M(ipc_get, number, MIN1, 0),
-				    M(ipc_get, zero, ZERO, 0), END};
+				    M(ipc_get, whole, MAX, 1), END};
 static const struct member mark[] = {HEAD(ipc_mark), M(ipc_mark, first, MIN1, 0),
 				     M(ipc_mark, n, ANY, 0), M(ipc_mark, bits, OCTETS, 0), END};
 static const struct member commit[] = {HEAD(ipc_commit), M(ipc_commit, marked, ANY, 0),
