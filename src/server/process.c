@@ -256,13 +256,15 @@ static int become(struct process *p, struct err *err)
 
 int process_main(const struct process_start *start)
 {
-	struct process p = {.ops = start->ops, .id = start->id, .threads = 4};
+	/* Static: a start that fails leaves its loop as it is, which is no leak. */
+	static struct process p;
 	int keep[CONFIG_LISTEN_MAX + 1];
 	int sockets[CONFIG_LISTEN_MAX];
 	size_t n = 0;
 	struct err err = {.text = "no memory"};
 	int r;
 
+	p = (struct process){.ops = start->ops, .id = start->id, .threads = 4};
 	if (start->sockets != NULL) {
 		n = start->config->n_listen;
 		memcpy(sockets, start->sockets, n * sizeof(*sockets));
