@@ -31,13 +31,16 @@ static int outcome(struct stream *s, int r, short *ret_events)
 		break;
 	}
 
+	/* The first is nearest to the cause, and the last says what was being done. */
 	const unsigned long code = ERR_peek_error();
+	const unsigned long last = ERR_peek_last_error();
 	const char *const reason = ERR_reason_error_string(code);
 
 	ERR_clear_error();
 	if (code == 0)
 		return error == SSL_ERROR_SYSCALL && sys_errno > 0 ? -sys_errno : -ECONNRESET;
-	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+	if (ERR_GET_LIB(last) == ERR_LIB_SSL &&
+	    ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		/* Why it was refused says more than that it was. */
 		s->_reason = X509_verify_cert_error_string(SSL_get_verify_result(s->_ssl));
 		return -EKEYREJECTED;
