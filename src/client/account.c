@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/account.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/out.h"
+#include "base/value.h"
+#include "client/account_priv.h"
+
+#define POP3_PORT 110
+#define POP3S_PORT 995
+
+static bool find_choice(const struct account_row *row, const char *text, uint32_t *ret_value,
+			struct err *err)
+{
+	char words[256] = "";
+	struct out o = {.p = words, .cap = sizeof(words) - 1};
+
+	for (const struct account_choice *c = row->choices; c->word != NULL; c++) {
+		if (strcmp(c->word, text) == 0) {
+			*ret_value = c->value;
+			return true;
+		}
+		(void)(o.n == 0 || out_put(&o, SPAN_LIT(", ")));
+		(void)out_put(&o, span_str(c->word));
+	}
+	words[o.n] = '\0';
+	(void)err_set(err, EINVAL, "%s must be one of: %s; not \"%s\"", row->option.name, words,
+		      text);
+	return false;
+}
+
+static bool set_number(struct account *a, const struct account_row *row, const char *text,
+		       struct err *err)
+{
+	uint32_t n32;
+	uint64_t n;
+
+	if (row->kind == ACCOUNT_DURATION ? !value_duration(text, UINT64_MAX, &n)
+					  : !num_parse_u64(span_str(text), UINT64_MAX, &n)) {
+		(void)err_set(err, EINVAL, "%s needs %s, not \"%s\"", row->option.name,
+			      row->kind == ACCOUNT_DURATION
+				      ? "a time such as \"90\", \"90s\", \"10m\" or \"1h\""
+				      : "a number",
+			      text);
+		return false;
+	}
+	if (n < row->min || n > row->max) {
+		(void)err_set(err, EINVAL, "%s must be from %llu to %llu", row->option.name,
+			      (unsigned long long)row->min, (unsigned long long)row->max);
+		return false;
+	}
+	n32 = (uint32_t)n;
+	memcpy((char *)a + row->at, &n32, sizeof(n32));
+	return true;
+}
+
+static bool set_string(const char *name, struct span s, size_t cap, char *to, struct err *err)
+{
+	if (s.n >= cap) {
+		(void)err_set(err, EINVAL, "%s is longer than %zu octets", name, cap - 1);
+		return false;
+	}
+	/* What goes to the server goes there in a line. */
+	for (size_t i = 0; i < s.n; i++) {
+		if (iscntrl((unsigned char)s.p[i])) {
+			(void)err_set(err, EINVAL, "%s has a control character", name);
+			return false;
+		}
+	}
+	/* All of it, for no trace of a longer value shall stay behind the NUL. */
+	memset(to, 0, cap);
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	return true;
+}
+
+bool account_path(const char *name, const char *text, size_t cap, char *ret_path, struct err *err)
+{
+	char whole[2 * LIMIT_PATH];
+	char here[LIMIT_PATH];
+	const char *front = "";
+
+	if (text[0] == '~' && text[1] == '/') {
+		front = getenv("HOME");
+		text++;
+	} else if (text[0] != '/' && text[0] != '\0') {
+		front = getcwd(here, sizeof(here));
+	}
+	if (front == NULL) {
+		(void)err_set(err, EINVAL, "%s needs an absolute path", name);
+		return false;
+	}
+
+	const int n = snprintf(whole, sizeof(whole), "%s%s%s", front, front == here ? "/" : "",
+			       text);
+
+	/* What was cut here is longer than may be. */
+	return set_string(name, span_of(whole, (size_t)n < sizeof(whole) ? (size_t)n : cap), cap,
+			  ret_path, err);
+}
+
+bool account_set(struct account *a, unsigned i, const char *text, struct err *err)
+{
+	const struct account_row *const row = &account_rows[i];
+	char *const to = (char *)a + row->at;
+	uint32_t value;
+
+	assert(i < ACCOUNT_ROWS);
+	switch (row->kind) {
+	case ACCOUNT_STRING:
+		return (row->choices == NULL || find_choice(row, text, &value, err)) &&
+		       set_string(row->option.name, span_str(text), row->max, to, err);
+	case ACCOUNT_PATH:
+		return account_path(row->option.name, text, row->max, to, err);
+	case ACCOUNT_NUMBER:
+	case ACCOUNT_DURATION:
+		return set_number(a, row, text, err);
+	case ACCOUNT_CHOICE:
+		if (!find_choice(row, text, &value, err))
+			return false;
+		memcpy(to, &value, sizeof(value));
+		return true;
+	}
+	return false;
+}
+
+void account_init(struct account *a)
+{
+	memset(a, 0, sizeof(*a));
+	for (unsigned i = 0; i < ACCOUNT_ROWS; i++) {
+		const bool ok = account_set(a, i, account_rows[i].option.fallback, NULL);
+
+		assert(ok);
+		(void)ok;
+	}
+}
+
+const char *account_check(const struct account *a)
+{
+	const int sources = (a->password[0] != '\0') + (a->password_command[0] != '\0') +
+			    (a->password_file[0] != '\0');
+
+	if (a->host[0] == '\0')
+		return "there is no host";
+	if (a->user[0] == '\0')
+		return "there is no user";
+	if (a->maildir[0] == '\0')
+		return "there is no maildir";
+	if (sources > 1)
+		return "password, password_command and password_file exclude each other";
+	if (a->tls == ACCOUNT_TLS_NONE && a->cafile[0] != '\0')
+		return "cafile is for TLS, and tls says that there is none";
+	return NULL;
+}
+
+uint16_t account_port(const struct account *a)
+{
+	if (a->port != 0)
+		return (uint16_t)a->port;
+	return a->tls == ACCOUNT_TLS_IMPLICIT ? POP3S_PORT : POP3_PORT;
+}
+
+void account_identity(const struct account *a, char ret_identity[static ACCOUNT_IDENTITY_MAX + 1])
+{
+	const uint16_t port = account_port(a);
+	struct out o = {.p = ret_identity, .cap = ACCOUNT_IDENTITY_MAX};
+	bool ok = out_put(&o, span_str(a->user)) && out_char(&o, '@');
+
+	for (const char *c = a->host; *c != '\0' && ok; c++)
+		ok = out_char(&o, span_ascii_lower(*c));
+	if (port != POP3_PORT && port != POP3S_PORT)
+		ok = ok && out_char(&o, ':') && out_u64(&o, port);
+	assert(ok);
+	ret_identity[o.n] = '\0';
+}

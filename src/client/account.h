@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * account.h - one mailbox on one server, and what to do with its mail: what a
+ * section of restante.conf(5) or a command line says. Each option is declared once, in
+ * account_table.c; both ways of giving it, and the manual, follow from that row.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+
+/* How passwords and mail are kept from others on the way. */
+enum account_tls {
+	ACCOUNT_TLS_IMPLICIT, /* from the first octet (RFC 8314). The default */
+	ACCOUNT_TLS_STLS,     /* begun by STLS before anything else, or nothing happens */
+	ACCOUNT_TLS_NONE,     /* "send-passwords-in-clear" */
+};
+
+/* What becomes of a message on the server when it is stored here. */
+enum account_on_server { ACCOUNT_KEEP, ACCOUNT_DELETE };
+
+#define ACCOUNT_NAME_MAX 64
+
+/* Without pointers: an account is copied as it is. Empty strings are what wasn't said. */
+struct account {
+	char name[ACCOUNT_NAME_MAX + 1]; /* the section's */
+
+	char host[LIMIT_ADDRESS + 1];
+	uint32_t port; /* 0: what tls says, see account_port() */
+	uint32_t tls;  /* enum account_tls */
+	char cafile[LIMIT_PATH];
+
+	char user[LIMIT_USER + 1];
+	char auth[32]; /* a mechanism, in lower case, or "auto" */
+	char password[LIMIT_PASSWORD + 1];
+	char password_command[LIMIT_PATH];
+	char password_file[LIMIT_PATH];
+
+	char maildir[LIMIT_PATH]; /* absolute */
+	uint32_t on_server;       /* enum account_on_server */
+
+	uint32_t timeout; /* seconds without an octet */
+};
+
+/* "string", "number", "duration", "choice". */
+struct account_option {
+	const char *name; /* as in the file; on the command line with dashes */
+	const char *type;
+	const char *fallback;
+	const char *what;
+	const char *argument; /* what it takes, for --help; NULL: not for the command line */
+};
+
+/* Number i from 0, or NULL past the end. */
+const struct account_option *account_option(unsigned i);
+
+/* Every option as its fallback says. */
+void account_init(struct account *a);
+
+/*
+ * Sets option number i to what text says. False, with the reason in *err (without the
+ * place where it stands), for what it can't be.
+ */
+bool account_set(struct account *a, unsigned i, const char *text, struct err *err);
+
+/*
+ * Makes a path absolute, into ret_path of cap octets: "~/" is home, others begin at the
+ * working directory. False, with the reason, when it can't be; name is the option's.
+ */
+bool account_path(const char *name, const char *text, size_t cap, char *ret_path, struct err *err);
+
+/* What no single option can know: NULL, or what is missing or contradicts itself. */
+const char *account_check(const struct account *a);
+
+/* The port to connect to. */
+uint16_t account_port(const struct account *a);
+
+/*
+ * What the mailbox is known by in the state and in the names of files: "user@host",
+ * with ":port" unless it is one of POP3's two own ports, which lead to the same
+ * mailbox. An account that is renamed, or gets TLS, is so the same one still; one that
+ * moves to another host is another one.
+ */
+#define ACCOUNT_IDENTITY_MAX (LIMIT_USER + 1 + LIMIT_ADDRESS + 6)
+void account_identity(const struct account *a, char ret_identity[static ACCOUNT_IDENTITY_MAX + 1]);

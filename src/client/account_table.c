@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An account's options: each is declared here, once. restante.conf(5), restante(1) and
+ * the annotated example are held against this table.
+ */
+#include "client/account_priv.h"
+
+#include <stddef.h>
+
+static const struct account_choice tls_choices[] = {
+	{"implicit", ACCOUNT_TLS_IMPLICIT},
+	{"stls", ACCOUNT_TLS_STLS},
+	{"send-passwords-in-clear", ACCOUNT_TLS_NONE},
+	{NULL, 0},
+};
+static const struct account_choice on_server_choices[] = {
+	{"keep", ACCOUNT_KEEP},
+	{"delete", ACCOUNT_DELETE},
+	{NULL, 0},
+};
+/* A string all the same: login.c knows what they are. */
+static const struct account_choice auth_choices[] = {
+	{"auto", 0},  {"scram-sha-256", 0}, {"scram-sha-1", 0}, {"cram-md5", 0}, {"apop", 0},
+	{"plain", 0}, {"login", 0},         {"user", 0},        {NULL, 0},
+};
+
+#define AT(m) .at = offsetof(struct account, m)
+#define TEXT(m) .kind = ACCOUNT_STRING, AT(m), .max = sizeof(((struct account *)NULL)->m)
+#define FILE_PATH(m) .kind = ACCOUNT_PATH, AT(m), .max = sizeof(((struct account *)NULL)->m)
+#define WORD(m, list) .kind = ACCOUNT_CHOICE, AT(m), .choices = (list)
+
+/* clang-format off */
+const struct account_row account_rows[ACCOUNT_ROWS] = {
+	{{"host", "string", "", "the server's name or address", "HOST"}, TEXT(host)},
+	{{"port", "number", "0", "its port; 0: 995, or 110 when TLS isn't implicit", "PORT"},
+	 .kind = ACCOUNT_NUMBER, AT(port), .max = UINT16_MAX},
+	{{"tls", "choice", "implicit", "implicit, stls (required), or send-passwords-in-clear", "HOW"},
+	 WORD(tls, tls_choices)},
+	{{"cafile", "string", "", "trust these certificates (PEM) and no others", "FILE"},
+	 FILE_PATH(cafile)},
+	{{"user", "string", "", "who logs in", "NAME"}, TEXT(user)},
+	{{"auth", "choice", "auto", "how to log in; auto: the best way that the server offers", "HOW"},
+	 TEXT(auth), .choices = auth_choices},
+	{{"password", "string", "", "the password", NULL}, TEXT(password)},
+	{{"password_command", "string", "", "a command that prints the password", "COMMAND"},
+	 TEXT(password_command)},
+	{{"password_file", "string", "", "a file, yours alone, with the password in its first line",
+	  "FILE"},
+	 FILE_PATH(password_file)},
+	{{"maildir", "string", "", "the Maildir that the mail goes to", "DIR"}, FILE_PATH(maildir)},
+	{{"on_server", "choice", "keep", "keep or delete what is stored here", "WHAT"},
+	 WORD(on_server, on_server_choices)},
+	{{"timeout", "duration", "2m", "how long the server may say nothing", "TIME"},
+	 .kind = ACCOUNT_DURATION, AT(timeout), .min = 1, .max = 86400},
+};
+/* clang-format on */
+
+#undef AT
+#undef TEXT
+#undef FILE_PATH
+#undef WORD
+
+const struct account_option *account_option(unsigned i)
+{
+	return i < ACCOUNT_ROWS ? &account_rows[i].option : NULL;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/password.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/ask.h"
+#include "base/secret.h"
+#include "base/span.h"
+#include "base/text_file.h"
+
+/* A password's file may have more lines: notes about it, say. */
+#define FILE_MAX 65536
+
+/* The first line of text. What can't be sent in a line to a server is refused here. */
+static enum fetch_status first_line(const struct account *a, const char *where, struct span text,
+				    char *ret_password, struct err *err)
+{
+	const char *wrong = NULL;
+
+	text.n = span_find(text, '\n');
+	if (text.n > 0 && text.p[text.n - 1] == '\r')
+		text.n--;
+	if (text.n == 0)
+		wrong = "there is no password";
+	else if (text.n > LIMIT_PASSWORD)
+		wrong = "the password is too long";
+	for (size_t i = 0; i < text.n && wrong == NULL; i++) {
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			wrong = "the password has a control character";
+	}
+	if (wrong != NULL) {
+		(void)err_set(err, EINVAL, "%s: %s: %s", a->name, where, wrong);
+		return FETCH_CONFIG;
+	}
+	memcpy(ret_password, text.p, text.n);
+	ret_password[text.n] = '\0';
+	return FETCH_OK;
+}
+
+static enum fetch_status from_file(const struct account *a, char *ret_password, struct err *err)
+{
+	struct text_file file;
+	enum fetch_status fs;
+
+	if (text_file_read(a->password_file, FILE_MAX, &file, err) < 0)
+		return FETCH_CONFIG;
+	if (file.others_may) {
+		(void)err_set(err, EPERM,
+			      "%s holds a password and others may read it: chmod 600 %s",
+			      a->password_file, a->password_file);
+		fs = FETCH_CONFIG;
+	} else {
+		fs = first_line(a, a->password_file, span_of(file.text, file.n), ret_password, err);
+	}
+	secret_wipe(file.text, file.n);
+	free(file.text);
+	return fs;
+}
+
+extern char **environ;
+
+/* Runs it in a shell, with the terminal if there is one. 0 or negative errno. */
+static int start_command(const char *command, pid_t *ret_pid, int *ret_fd)
+{
+	char sh[] = "sh";
+	char option[] = "-c";
+	char *const text = strdup(command);
+	char *const argv[] = {sh, option, text, NULL};
+	posix_spawn_file_actions_t actions;
+	int pair[2];
+	int e;
+
+	if (text == NULL)
+		return -ENOMEM;
+	if (pipe2(pair, O_CLOEXEC) < 0) {
+		free(text);
+		return -errno;
+	}
+	e = posix_spawn_file_actions_init(&actions);
+	if (e == 0) {
+		e = posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO);
+		if (e == 0)
+			e = posix_spawn(ret_pid, "/bin/sh", &actions, NULL, argv, environ);
+		(void)posix_spawn_file_actions_destroy(&actions);
+	}
+	free(text);
+	(void)close(pair[1]);
+	if (e != 0)
+		(void)close(pair[0]);
+	else
+		*ret_fd = pair[0];
+	return -e;
+}
+
+/* What it prints, up to cap octets; the rest is read and dropped. */
+static size_t read_output(int fd, char *to, size_t cap)
+{
+	char dropped[512];
+	size_t n = 0;
+
+	for (;;) {
+		const bool room = n < cap;
+		const ssize_t got = room ? read(fd, to + n, cap - n)
+					 : read(fd, dropped, sizeof(dropped));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		if (room)
+			n += (size_t)got;
+	}
+	secret_wipe(dropped, sizeof(dropped));
+	return n;
+}
+
+static enum fetch_status from_command(const struct account *a, char *ret_password, struct err *err)
+{
+	char output[LIMIT_PASSWORD + 3];
+	enum fetch_status fs;
+	pid_t pid;
+	int status;
+	int fd;
+	const int r = start_command(a->password_command, &pid, &fd);
+
+	if (r < 0) {
+		(void)err_sys(err, -r, "%s: cannot start password_command", a->name);
+		return FETCH_CONFIG;
+	}
+
+	const size_t n = read_output(fd, output, sizeof(output));
+
+	(void)close(fd);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0) {
+		(void)err_set(err, EINVAL, "%s: password_command has failed (%s %d)", a->name,
+			      WIFSIGNALED(status) ? "signal" : "exit status",
+			      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		fs = FETCH_CONFIG;
+	} else {
+		fs = first_line(a, "password_command", span_of(output, n), ret_password, err);
+	}
+	secret_wipe(output, sizeof(output));
+	return fs;
+}
+
+static enum fetch_status from_person(const struct account *a, char *ret_password, struct err *err)
+{
+	char prompt[LIMIT_USER + LIMIT_ADDRESS + 32];
+	char line[LIMIT_PASSWORD + 3];
+	struct err why = {.text = "interrupted"};
+	enum fetch_status fs;
+	int r;
+
+	(void)snprintf(prompt, sizeof(prompt), "Password for %s at %s: ", a->user, a->host);
+	r = isatty(STDIN_FILENO) ? ask_password(prompt, line, sizeof(line), &why)
+				 : ask_password_line(line, sizeof(line), &why);
+	if (r < 0) {
+		(void)err_set(err, -r, "%s: %s", a->name, why.text);
+		fs = r == -EINTR ? FETCH_STOPPED : FETCH_CONFIG;
+	} else {
+		fs = first_line(a, "standard input", span_str(line), ret_password, err);
+	}
+	secret_wipe(line, sizeof(line));
+	return fs;
+}
+
+enum fetch_status password_get(const struct account *a,
+			       char ret_password[static LIMIT_PASSWORD + 1], struct err *err)
+{
+	if (a->password[0] != '\0')
+		return first_line(a, "password", span_str(a->password), ret_password, err);
+	if (a->password_command[0] != '\0')
+		return from_command(a, ret_password, err);
+	if (a->password_file[0] != '\0')
+		return from_file(a, ret_password, err);
+	return from_person(a, ret_password, err);
+}
