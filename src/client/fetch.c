@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/fetch.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/fetch_priv.h"
+#include "client/login.h"
+#include "net/dial.h"
+#include "net/tls_client.h"
+
+void fetch_remark(const struct session *s, const char *fmt, ...)
+{
+	const struct fetch_observer *const o = &s->options->observer;
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	if (o->remark == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	o->remark(o->ctx, text);
+}
+
+enum fetch_status fetch_state_status(int r)
+{
+	if (r == 0)
+		return FETCH_OK;
+	return r == -EBUSY ? FETCH_BUSY : r == -ENOMEM ? FETCH_MEMORY : FETCH_STATE;
+}
+
+enum fetch_status fetch_disk_status(int r)
+{
+	if (r == 0)
+		return FETCH_OK;
+	return r == -ENOMEM ? FETCH_MEMORY : FETCH_DISK;
+}
+
+struct plan fetch_plan(struct session *s)
+{
+	return (struct plan){
+		.state = s->state,
+		.account = s->account,
+		.identity = span_str(s->identity),
+		.target = s->target,
+		.listing = &s->listing,
+	};
+}
+
+/* What is here: opened, and nobody else's for as long as this runs. */
+static enum fetch_status open_here(struct session *s)
+{
+	const struct account *const a = s->options->account;
+	int r;
+
+	account_identity(a, s->identity);
+	r = state_open(s->options->state_file, &s->state, s->err);
+	if (r == 0)
+		r = state_account(s->state, s->identity, a->name, &s->account, s->err);
+	if (r == 0)
+		r = state_lock(s->state, s->account, s->err);
+	if (r < 0)
+		return fetch_state_status(r);
+	return fetch_disk_status(maildir_target_open(a->maildir, s->identity, s->options->dry_run,
+						     &s->target, s->err));
+}
+
+static enum fetch_status dial_status(int r)
+{
+	switch (-r) {
+	case ENXIO:
+		return FETCH_NO_HOST;
+	case ECANCELED:
+		return FETCH_STOPPED;
+	case ENOMEM:
+		return FETCH_MEMORY;
+	default:
+		return FETCH_NETWORK;
+	}
+}
+
+static enum fetch_status log_in(struct session *s, struct ssl_ctx_st *tls)
+{
+	const struct account *const a = s->options->account;
+	const struct dialogue_watch watch = {
+		.line = s->options->observer.line,
+		.ctx = s->options->observer.ctx,
+	};
+	int fd;
+	const int r = dial(&(struct dial_options){.host = a->host,
+						  .port = account_port(a),
+						  .timeout_ms = a->timeout * 1000,
+						  .stop_fd = s->options->stop_fd},
+			   &fd, s->err);
+
+	if (r < 0)
+		return dial_status(r);
+	dialogue_open(&s->dialogue, fd, a->host, a->timeout * 1000, s->options->stop_fd, &watch);
+	return login(&s->dialogue, a, s->options->password, tls, &s->caps, s->err);
+}
+
+static enum fetch_status connect_server(struct session *s)
+{
+	const struct account *const a = s->options->account;
+	struct ssl_ctx_st *tls = NULL;
+	enum fetch_status fs;
+
+	if (a->tls != ACCOUNT_TLS_NONE &&
+	    tls_client_new(&(struct tls_client_options){.cafile = a->cafile}, &tls, s->err) < 0)
+		return FETCH_CONFIG;
+	fs = log_in(s, tls);
+	tls_client_free(tls);
+	return fs;
+}
+
+static enum fetch_status quit(struct session *s)
+{
+	enum pop3_client_status status;
+	struct pop3_client_event e;
+	const enum fetch_status fs = dialogue_ask(
+		&s->dialogue, &(struct pop3_command){.verb = POP3_QUIT}, &status, &e, s->err);
+
+	/* When nothing is to be deleted, all is done, however the server takes its leave. */
+	if (s->result->pending == 0 && (fs == FETCH_OK || fs == FETCH_NETWORK))
+		return FETCH_OK;
+	if (fs != FETCH_OK)
+		return fs;
+	if (status == POP3_CLIENT_ERR) {
+		/* Some may be deleted and some not (RFC 1939 section 6): the next list shows it. */
+		(void)login_refusal(&s->dialogue, &e, s->err);
+		return FETCH_LATER;
+	}
+	return fetch_deleted(s);
+}
+
+static void tell_plan(struct session *s)
+{
+	for (size_t i = 0; i < s->listing.n; i++) {
+		const struct message *const m = &s->listing.messages[i];
+
+		if (m->fate == FATE_FETCH)
+			fetch_remark(s, "would fetch message %lu (%llu octets)",
+				     (unsigned long)m->number, (unsigned long long)m->octets);
+		else if (fetch_deletes(s, m))
+			fetch_remark(s, "would delete message %lu (%llu octets), which is stored",
+				     (unsigned long)m->number, (unsigned long long)m->octets);
+	}
+}
+
+/* From a maildrop that is open to the end. */
+static enum fetch_status transact(struct session *s)
+{
+	enum fetch_status fs = fetch_list(s);
+
+	if (fs == FETCH_OK && s->options->dry_run) {
+		tell_plan(s);
+		return quit(s);
+	}
+	if (fs == FETCH_OK)
+		fs = fetch_remember(s);
+	if (fs == FETCH_OK)
+		fs = fetch_retrieve(s);
+	if (fs == FETCH_OK)
+		fs = fetch_delete(s);
+	if (fs == FETCH_OK)
+		fs = quit(s);
+	return fs;
+}
+
+enum fetch_status fetch(const struct fetch_options *options, struct fetch_result *ret_result,
+			struct err *err)
+{
+	struct session *const s = calloc(1, sizeof(*s));
+	enum fetch_status fs;
+
+	memset(ret_result, 0, sizeof(*ret_result));
+	if (s == NULL) {
+		(void)err_sys(err, ENOMEM, "cannot fetch");
+		return FETCH_MEMORY;
+	}
+	s->options = options;
+	s->result = ret_result;
+	s->err = err;
+	fs = open_here(s);
+	if (fs == FETCH_OK)
+		fs = connect_server(s);
+	if (fs == FETCH_OK)
+		fs = transact(s);
+	if (fs == FETCH_OK && ret_result->refused > 0)
+		fs = FETCH_REFUSED;
+	dialogue_close(&s->dialogue);
+	fetch_group_abort(s);
+	header_reader_done(&s->header);
+	listing_done(&s->listing);
+	maildir_target_close(s->target);
+	state_close(s->state);
+	free(s);
+	return fs;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/fetch_priv.h"
+
+#include "client/login.h"
+#include "client/pipeline.h"
+
+static bool is_pending(const struct message *m)
+{
+	return m->fate == FATE_KNOWN && m->pending;
+}
+
+bool fetch_deletes(const struct session *s, const struct message *m)
+{
+	return m->fate == FATE_KNOWN &&
+	       (m->pending || s->options->account->on_server == ACCOUNT_DELETE);
+}
+
+/* The state knows of it before the server does: a later session goes on with it. */
+static enum fetch_status mark_pending(struct session *s)
+{
+	bool begun = false;
+	int r = 0;
+
+	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
+		struct message *const m = &s->listing.messages[i];
+
+		if (!fetch_deletes(s, m) || m->pending)
+			continue;
+		if (!begun)
+			r = state_begin(s->state, s->err);
+		begun = true;
+		if (r == 0)
+			r = state_set_status(s->state, m->row, STATE_PENDING, s->err);
+		m->pending = true;
+	}
+	if (r == 0 && begun)
+		r = state_commit(s->state, s->err);
+	if (r < 0)
+		state_abort(s->state);
+	return fetch_state_status(r);
+}
+
+static enum fetch_status accepted(void *ctx, struct message *m)
+{
+	(void)ctx;
+	m->deleted = true;
+	return FETCH_OK;
+}
+
+static enum fetch_status refused(void *ctx, struct message *m, const struct pop3_client_event *e)
+{
+	struct session *const s = ctx;
+	struct err why;
+
+	(void)m;
+	(void)login_refusal(&s->dialogue, e, &why);
+	s->result->refused++;
+	fetch_remark(s, "%s", why.text);
+	return FETCH_OK;
+}
+
+enum fetch_status fetch_delete(struct session *s)
+{
+	const struct pipeline_handler handler = {
+		.begin = accepted,
+		.refused = refused,
+		.ctx = s,
+	};
+	enum fetch_status fs = mark_pending(s);
+
+	if (fs != FETCH_OK)
+		return fs;
+	for (size_t i = 0; i < s->listing.n; i++)
+		s->result->pending += is_pending(&s->listing.messages[i]);
+	return pipeline_run(&s->dialogue, s->caps.pipelining, POP3_DELE, &s->listing, is_pending,
+			    &handler, s->err);
+}
+
+enum fetch_status fetch_deleted(struct session *s)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
+		const struct message *const m = &s->listing.messages[i];
+
+		if (!m->deleted)
+			continue;
+		if (n++ == 0)
+			r = state_begin(s->state, s->err);
+		if (r == 0)
+			r = state_set_status(s->state, m->row, STATE_GONE, s->err);
+	}
+	if (r == 0 && n > 0)
+		r = state_commit(s->state, s->err);
+	if (r < 0) {
+		state_abort(s->state);
+		return fetch_state_status(r);
+	}
+	s->result->deleted = n;
+	s->result->pending -= n;
+	return FETCH_OK;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From tmp/ into new/ and into the state: doc/exactly-once.md tells what the next
+ * session finds when this one dies between any two lines here.
+ */
+#include "client/fetch_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* How long what a server doesn't list any more is remembered at least. */
+#define REMEMBER_SECONDS (INT64_C(90) * 86400)
+
+static int64_t now_seconds(void)
+{
+	return (int64_t)(clock_wall_ns() / 1000000000U);
+}
+
+static int remember(struct session *s, struct message *m)
+{
+	const struct account *const a = s->options->account;
+	const struct state_stored stored = {
+		.key = m->key,
+		.header = m->header,
+		.uidl = listing_uidl(&s->listing, m),
+		.octets = m->octets,
+		.pending = a->on_server == ACCOUNT_DELETE,
+		.maildir = a->maildir,
+	};
+
+	return state_add(s->state, s->account, &stored, &m->row, s->err);
+}
+
+/* All of it, or nothing of it; then it is known. */
+static int remember_group(struct session *s)
+{
+	struct group *const g = &s->group;
+	int r = state_begin(s->state, s->err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < g->n && r == 0; i++)
+		r = remember(s, g->messages[i]);
+	if (r == 0)
+		r = state_commit(s->state, s->err);
+	if (r < 0)
+		state_abort(s->state);
+	return r;
+}
+
+void fetch_group_abort(struct session *s)
+{
+	if (s->target == NULL)
+		return;
+	incoming_abort(s->target, &s->incoming);
+	for (size_t i = 0; i < s->group.n; i++)
+		incoming_abort(s->target, &s->group.in[i]);
+	s->group.n = 0;
+}
+
+static enum fetch_status store(struct session *s)
+{
+	struct group *const g = &s->group;
+	int r;
+
+	for (size_t i = 0; i < g->n; i++)
+		g->in[i].key = g->messages[i]->key;
+	r = maildir_target_place(s->target, g->in, g->n, s->err);
+	if (r < 0)
+		return fetch_disk_status(r);
+	return fetch_state_status(remember_group(s));
+}
+
+enum fetch_status fetch_group_store(struct session *s)
+{
+	struct group *const g = &s->group;
+	enum fetch_status fs;
+
+	if (g->n == 0)
+		return FETCH_OK;
+	fs = store(s);
+	if (fs != FETCH_OK) {
+		fetch_group_abort(s);
+		return fs;
+	}
+	for (size_t i = 0; i < g->n; i++) {
+		struct message *const m = g->messages[i];
+
+		m->fate = FATE_KNOWN;
+		m->pending = s->options->account->on_server == ACCOUNT_DELETE;
+		s->result->octets += g->in[i].bytes;
+	}
+	s->result->fetched += g->n;
+	g->n = 0;
+	g->octets = 0;
+	return FETCH_OK;
+}
+
+enum fetch_status fetch_group_add(struct session *s, struct message *m)
+{
+	struct group *const g = &s->group;
+
+	assert(g->n < GROUP_MESSAGES);
+	if (g->n == 0)
+		g->began_ms = clock_mono_ms();
+	g->messages[g->n] = m;
+	g->in[g->n++] = s->incoming;
+	g->octets += s->incoming.bytes;
+	s->incoming = (struct incoming){.bytes = 0};
+	if (g->n == GROUP_MESSAGES || g->octets >= GROUP_OCTETS ||
+	    clock_mono_ms() - g->began_ms >= GROUP_MS)
+		return fetch_group_store(s);
+	return FETCH_OK;
+}
+
+static void adopted(struct session *s, struct message *m)
+{
+	m->fate = FATE_KNOWN;
+	m->pending = s->options->account->on_server == ACCOUNT_DELETE;
+	s->result->adopted++;
+}
+
+enum fetch_status fetch_adopt(struct session *s, struct message *m)
+{
+	int r = maildir_target_sync(s->target, s->err);
+
+	if (r < 0)
+		return fetch_disk_status(r);
+	r = state_begin(s->state, s->err);
+	if (r == 0)
+		r = remember(s, m);
+	if (r == 0)
+		r = state_commit(s->state, s->err);
+	if (r < 0) {
+		state_abort(s->state);
+		return fetch_state_status(r);
+	}
+	adopted(s, m);
+	return FETCH_OK;
+}
+
+static bool is_there(void *ctx, const struct message_key *key)
+{
+	const struct session *const s = ctx;
+	uint64_t bytes;
+
+	return maildir_target_has(s->target, key, &bytes);
+}
+
+/* In a transaction. */
+static int remember_all(struct session *s, int64_t *ids)
+{
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
+		struct message *const m = &s->listing.messages[i];
+
+		if (m->fate == FATE_KNOWN && m->resized)
+			r = state_set_octets(s->state, m->row, m->octets, s->err);
+		if (m->fate == FATE_ADOPT)
+			r = remember(s, m);
+		if (m->fate == FATE_KNOWN || m->fate == FATE_ADOPT)
+			ids[n++] = m->row;
+	}
+	if (r == 0)
+		r = state_compare(s->state, s->account, ids, n, now_seconds(), s->err);
+	/* The Maildir was scanned only when there is a list to compare it with. */
+	if (r == 0 && s->listing.n > 0)
+		r = state_forget(s->state, s->account, now_seconds() - REMEMBER_SECONDS, is_there,
+				 s, s->err);
+	return r;
+}
+
+/* The header of a file that was left behind is as good as the message's. */
+static enum fetch_status complete_adopted(struct session *s, bool *ret_any)
+{
+	*ret_any = false;
+	for (size_t i = 0; i < s->listing.n; i++) {
+		struct message *const m = &s->listing.messages[i];
+
+		if (m->fate != FATE_ADOPT)
+			continue;
+		*ret_any = true;
+		if (m->headed)
+			continue;
+
+		const int r = maildir_target_header(s->target, &m->key, &m->header, s->err);
+
+		if (r == -ENOENT)
+			m->fate = FATE_FETCH;
+		else if (r < 0)
+			return fetch_disk_status(r);
+	}
+	return FETCH_OK;
+}
+
+enum fetch_status fetch_remember(struct session *s)
+{
+	int64_t *ids;
+	bool adopts;
+	enum fetch_status fs = complete_adopted(s, &adopts);
+	int r;
+
+	/* It died before it synced the folder, perhaps. */
+	if (fs == FETCH_OK && adopts)
+		fs = fetch_disk_status(maildir_target_sync(s->target, s->err));
+	if (fs != FETCH_OK)
+		return fs;
+	ids = calloc(s->listing.n == 0 ? 1 : s->listing.n, sizeof(*ids));
+	if (ids == NULL) {
+		(void)err_sys(s->err, ENOMEM, "cannot remember what is on the server");
+		return FETCH_MEMORY;
+	}
+	r = state_begin(s->state, s->err);
+	if (r == 0) {
+		r = remember_all(s, ids);
+		if (r == 0)
+			r = state_commit(s->state, s->err);
+		if (r < 0)
+			state_abort(s->state);
+	}
+	free(ids);
+	if (r < 0)
+		return fetch_state_status(r);
+	for (size_t i = 0; i < s->listing.n; i++) {
+		struct message *const m = &s->listing.messages[i];
+
+		if (m->fate == FATE_ADOPT)
+			adopted(s, m);
+	}
+	return FETCH_OK;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetch_priv.h - the parts of a session, in the order in which they run:
+ *
+ *	fetch.c           everything is opened; the parts; QUIT
+ *	fetch_list.c      LIST, UIDL, and TOP where a header must be seen: what to do
+ *	fetch_retrieve.c  RETR: each message into tmp/
+ *	fetch_group.c     ... and some at a time from there into new/ and the state
+ *	fetch_delete.c    DELE, for what the state knows to be stored
+ */
+#pragma once
+
+#include "client/dialogue.h"
+#include "client/fetch.h"
+#include "client/listing.h"
+#include "client/maildir_target.h"
+#include "client/plan.h"
+#include "client/state.h"
+#include "codec/pop3/pop3_capabilities.h"
+
+/* A group is stored when it has so many messages, or octets, or has waited so long. */
+#define GROUP_MESSAGES 100
+#define GROUP_OCTETS (UINT64_C(32) << 20)
+#define GROUP_MS 2000
+
+/* Messages that are whole, in tmp/, and not yet stored. */
+struct group {
+	size_t n;
+	uint64_t octets;
+	uint64_t began_ms;
+	struct incoming in[GROUP_MESSAGES];
+	struct message *messages[GROUP_MESSAGES];
+};
+
+struct session {
+	const struct fetch_options *options; /* Borrowed */
+	struct fetch_result *result;
+	struct err *err;
+	char identity[ACCOUNT_IDENTITY_MAX + 1];
+	struct state *state; /* Owned, as all below */
+	int64_t account;
+	struct maildir_target *target;
+	struct listing listing;
+	struct pop3_capabilities caps;
+	struct header_reader header;
+	struct incoming incoming; /* the message that is coming */
+	uint64_t octets_come;     /* of all messages, for the progress */
+	size_t messages_come;
+	struct group group;
+	struct dialogue dialogue;
+};
+
+void fetch_remark(const struct session *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* After a function of the state or the Maildir: r is what it returned. */
+enum fetch_status fetch_state_status(int r);
+enum fetch_status fetch_disk_status(int r);
+
+struct plan fetch_plan(struct session *s);
+
+/* Fills the listing and gives each message its fate. */
+enum fetch_status fetch_list(struct session *s);
+
+/* Remembers what the listing says about messages from earlier sessions. */
+enum fetch_status fetch_remember(struct session *s);
+
+/* Gets all that is to be fetched, and stores what is whole, also when it ends badly. */
+enum fetch_status fetch_retrieve(struct session *s);
+
+/* A message whose file was left behind by a session that died is remembered. */
+enum fetch_status fetch_adopt(struct session *s, struct message *m);
+
+/* A message that is whole joins the group. */
+enum fetch_status fetch_group_add(struct session *s, struct message *m);
+enum fetch_status fetch_group_store(struct session *s);
+void fetch_group_abort(struct session *s);
+
+/* Whether it is to be deleted on the server: it is stored, and known to be. */
+bool fetch_deletes(const struct session *s, const struct message *m);
+
+enum fetch_status fetch_delete(struct session *s);
+
+/* QUIT was confirmed. */
+enum fetch_status fetch_deleted(struct session *s);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login.h - from a new connection to a maildrop that is open: greeting, TLS,
+ * capabilities, and the best way to log in that server and configuration allow.
+ *
+ *	implicit   TLS, greeting, CAPA, login, CAPA
+ *	stls       greeting, CAPA, STLS, TLS, CAPA, login, CAPA
+ *	in clear   greeting, CAPA, login, CAPA
+ *
+ * With stls nothing but CAPA and STLS is said without TLS, and what was heard without
+ * it is forgotten. If STLS isn't offered, or refused, the session ends: somebody on the
+ * way may have taken it out.
+ *
+ * Ways to log in, from the best: SCRAM-SHA-256, SCRAM-SHA-1, CRAM-MD5, then without
+ * TLS APOP, then those that send the password: PLAIN, LOGIN, USER and PASS. The first
+ * one that the server offers is taken. If it is refused and sent no password, one that
+ * does is tried once, in TLS only: the server may keep passwords in a form that
+ * suffices for nothing else. Without TLS a refusal is final, for whoever
+ * listens could cause it to get at the password.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "client/account.h"
+#include "client/dialogue.h"
+#include "client/fetch_status.h"
+#include "codec/pop3/pop3_capabilities.h"
+
+struct ssl_ctx_st;
+
+/*
+ * d is open and nothing was read from it. ctx may be NULL when a->tls is
+ * ACCOUNT_TLS_NONE. *ret_capabilities are those after login.
+ */
+enum fetch_status login(struct dialogue *d, const struct account *a, const char *password,
+			struct ssl_ctx_st *ctx, struct pop3_capabilities *ret_capabilities,
+			struct err *err);
+
+/* What a -ERR means, with its words in *err: "pop.example.org: RETR 5: no such message". */
+enum fetch_status login_refusal(const struct dialogue *d, const struct pop3_client_event *e,
+				struct err *err);
