@@ -2,8 +2,6 @@
 /*
  * restante fetch - one account after the other.
  */
-#include "client/restante.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +14,7 @@
 #include "client/fetch.h"
 #include "client/password.h"
 #include "client/progress.h"
+#include "client/restante.h"
 
 /* One account's session, as the user sees it. */
 struct view {

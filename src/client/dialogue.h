@@ -14,9 +14,9 @@
 
 #include "base/err.h"
 #include "base/span.h"
-#include "client/fetch_status.h"
 #include "codec/pop3/pop3_client.h"
 #include "net/stream.h"
+#include "client/fetch_status.h"
 
 struct ssl_ctx_st;
 

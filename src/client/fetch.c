@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/fetch_priv.h"
-#include "client/login.h"
 #include "net/dial.h"
 #include "net/tls_client.h"
+#include "client/fetch_priv.h"
+#include "client/login.h"
 
 void fetch_remark(const struct session *s, const char *fmt, ...)
 {

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 
+#include "codec/pop3/pop3_listing.h"
 #include "client/login.h"
 #include "client/pipeline.h"
-#include "codec/pop3/pop3_listing.h"
 
 static enum fetch_status listing_failed(struct session *s, int r)
 {

@@ -10,13 +10,13 @@
  */
 #pragma once
 
+#include "codec/pop3/pop3_capabilities.h"
 #include "client/dialogue.h"
 #include "client/fetch.h"
 #include "client/listing.h"
 #include "client/maildir_target.h"
 #include "client/plan.h"
 #include "client/state.h"
-#include "codec/pop3/pop3_capabilities.h"
 
 /* A group is stored when it has so many messages, or octets, or has waited so long. */
 #define GROUP_MESSAGES 100

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "client/sasl_client.h"
 #include "codec/sasl/base64.h"
+#include "client/sasl_client.h"
 
 /* What is known about the server while logging in. */
 struct session {

@@ -21,10 +21,10 @@
 #pragma once
 
 #include "base/err.h"
+#include "codec/pop3/pop3_capabilities.h"
 #include "client/account.h"
 #include "client/dialogue.h"
 #include "client/fetch_status.h"
-#include "codec/pop3/pop3_capabilities.h"
 
 struct ssl_ctx_st;
 

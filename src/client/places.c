@@ -2,8 +2,6 @@
 /*
  * Where the configuration and the state are (XDG Base Directory Specification).
  */
-#include "client/restante.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +9,8 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "client/restante.h"
 
 /* $VARIABLE/name, or $HOME/otherwise/name. False when neither is an absolute path. */
 static bool xdg_path(const char *variable, const char *otherwise, const char *name, char *ret_path,
