@@ -30,6 +30,8 @@ enum group { COMMON, ACCOUNT, FETCHING };
 static const struct command commands[] = {
 	{"fetch", "[ACCOUNT ...]", "fetch what is new, for these accounts or for all",
 	 1 << COMMON | 1 << ACCOUNT | 1 << FETCHING, restante_fetch},
+	{"list", "[ACCOUNT ...]", "list what was fetched and is still in its Maildir", 1 << COMMON,
+	 restante_list},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -30,6 +30,7 @@ struct restante {
 };
 
 int restante_fetch(struct restante *r);
+int restante_list(struct restante *r);
 
 /*
  * Reads the configuration into r->config; one that isn't there is an empty one unless

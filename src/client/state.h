@@ -32,6 +32,9 @@ void state_close(struct state *s);
 int state_account(struct state *s, const char *identity, const char *name, int64_t *ret_account,
 		  struct err *err);
 
+/* Whether there is one with that name or identity. */
+int state_has_account(struct state *s, const char *account, bool *ret_has, struct err *err);
+
 /*
  * No two sessions of an account may run at once, in whatever programs. -EBUSY: another
  * one does. The lock goes with state_close() or the process, however that ends.

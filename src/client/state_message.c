@@ -233,6 +233,20 @@ int state_set_status(struct state *s, int64_t id, enum state_status status, stru
 	return update(s, STATEMENT_STATUS, id, status, err);
 }
 
+int state_has_account(struct state *s, const char *account, bool *ret_has, struct err *err)
+{
+	static const char sql[] = "SELECT 1 FROM account WHERE name = ?1 OR identity = ?1";
+	sqlite3_stmt *statement;
+	int r;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return state_fail(s, "read", err);
+	(void)sqlite3_bind_text(statement, 1, account, -1, SQLITE_STATIC);
+	r = read_has(s, statement, ret_has, err);
+	(void)sqlite3_finalize(statement);
+	return r;
+}
+
 /* A statement that is run once for a session. */
 static int run_with(struct state *s, const char *sql, int64_t account, int64_t now, struct err *err)
 {
