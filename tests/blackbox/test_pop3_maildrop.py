@@ -169,12 +169,12 @@ def test_in_use(drop):
     second.quit()
 
 
-def test_in_use_is_no_bad_command(drop):
+def test_in_use_is_no_bad_command(make_daemon):
     """Whoever polls while another program is at it did nothing wrong."""
-    server, user = drop
-    with server.wire(user), server.wire() as wire:
-        for _ in range(15):
-            wire.ok(f'USER {user}')
+    daemon = make_daemon(max_bad_commands=1)
+    with daemon.wire('user0'), daemon.wire() as wire:
+        for _ in range(2):
+            wire.ok('USER user0')
             wire.err(f'PASS {PASSWORD}', code='IN-USE')
 
 

@@ -241,6 +241,14 @@ static int prepare(struct process *p, struct err *err)
 	return 0;
 }
 
+static void free_stored(uv_handle_t *handle)
+{
+	struct stored *const sd = handle->data;
+
+	free(sd->close_request);
+	free(sd);
+}
+
 static int start(struct process *p, struct err *err)
 {
 	struct stored *const sd = calloc(1, sizeof(*sd));
@@ -258,12 +266,20 @@ static int start(struct process *p, struct err *err)
 	}
 	ipc_start(&reply, IPC_CLOSE, 1);
 	memcpy(sd->close_request->m, &reply, n);
+	r = patience_init(sd);
+	if (r < 0) {
+		r = err_sys(err, -r, "cannot make a timer");
+		goto free_request;
+	}
 	r = store_new(p->config->store_driver, p->config->hostname, on_notice, sd, &sd->store, err);
 	if (r < 0)
-		goto free_request;
+		goto free_later;
 	p->owner = sd;
 	return 0;
 
+free_later:
+	uv_close((uv_handle_t *)&sd->patience_timer, free_stored);
+	return r;
 free_request:
 	free(sd->close_request);
 free_sd:
@@ -290,8 +306,7 @@ static void stop(struct process *p)
 		ipc_channel_close(&l->ch, free_link);
 	}
 	store_free(sd->store);
-	free(sd->close_request);
-	free(sd);
+	uv_close((uv_handle_t *)&sd->patience_timer, free_stored);
 }
 
 const struct process_ops stored_ops = {

@@ -54,9 +54,7 @@ static bool open_admit(struct session *s, const union ipc_msg *m)
 	 * more. A client that hangs up and calls again doesn't deserve an [IN-USE].
 	 */
 	if (s->user->closing > 0 && !s->closing) {
-		s->parked = true;
-		s->next_waiting = s->user->waiting;
-		s->user->waiting = s;
+		session_park(s);
 		return false;
 	}
 	return true;
@@ -79,8 +77,9 @@ static void open_run(struct session *s, struct request *q)
 
 /*
  * Whoever has the maildrop may have hung up before this session asked for it, on
- * a channel that we haven't read yet. The first refusal is therefore not the last
- * word, and none is while somebody is on the way out.
+ * a channel that we haven't read yet, or at a listener that hasn't noticed. The
+ * first refusals are therefore not the last word, and none is while somebody is on
+ * the way out.
  */
 static bool may_be_free_soon(struct session *s, struct request *q)
 {
@@ -90,7 +89,13 @@ static bool may_be_free_soon(struct session *s, struct request *q)
 		stored_read_listeners(s->sd);
 		return true;
 	}
-	return s->user->closing > (s->closing ? 1U : 0U);
+	if (s->user->closing > (s->closing ? 1U : 0U))
+		return true;
+	if (s->leaving || !patience_lasts(s, q))
+		return false;
+	session_park(s);
+	patience_begin(s);
+	return true;
 }
 
 static void open_done(struct session *s, struct request *q)

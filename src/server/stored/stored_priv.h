@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "base/err.h"
@@ -69,8 +70,9 @@ struct request {
 	struct request *next;
 	size_t n; /* octets of the message */
 	int r;
-	unsigned tries; /* IPC_GRANT_OPEN */
-	bool again;     /* done() wants it to be tried once more */
+	unsigned tries;    /* IPC_GRANT_OPEN */
+	uint64_t until_ms; /* IPC_GRANT_OPEN: refused for good from then on; 0: not refused yet */
+	bool again;        /* done() wants it to be tried once more */
 	struct err err;
 	uint32_t removed;             /* IPC_COMMIT */
 	struct store_message message; /* IPC_GET */
@@ -95,6 +97,9 @@ struct session {
 	uint64_t marked;           /* bits set in all IPC_MARKs */
 	bool closing;              /* counted in user->closing */
 	bool parked;               /* in user->waiting; its IPC_GRANT_OPEN is the first request */
+	bool patient;              /* parked, and in sd->patient */
+	uint64_t wake_ms;          /* when it is patient no longer */
+	TAILQ_ENTRY(session) patience;
 
 	/* LMTP */
 	struct grant *grants; /* in the order of their arrival. Owned */
@@ -122,7 +127,9 @@ struct stored {
 	struct user *users[STORED_BUCKETS];
 	struct request *close_request; /* the end of every session is this one. Owned */
 	size_t n_sessions;
-	uint64_t seed; /* of both hashes: odd */
+	uint64_t seed;                 /* of both hashes: odd */
+	TAILQ_HEAD(, session) patient; /* by wake_ms */
+	uv_timer_t patience_timer;
 	bool draining;
 };
 
@@ -189,6 +196,21 @@ void session_count_out(struct session *s);
 
 /* Says that the session will let go of its maildrop soon. Undone by session_count_out(). */
 void session_closing(struct session *s);
+
+/* Its first request waits until somebody of the same user leaves. */
+void session_park(struct session *s);
+void session_unpark(struct session *s);
+
+/* ---- stored_patience.c ---- */
+
+int patience_init(struct stored *sd);
+
+/* The parked session waits no longer than for a moment. */
+void patience_begin(struct session *s);
+void patience_end(struct session *s);
+
+/* Whether a login that was refused now may be tried again. */
+bool patience_lasts(const struct session *s, struct request *q);
 
 /* ---- stored_delivery.c ---- */
 

@@ -127,10 +127,18 @@ bool session_count_in(struct session *s, const char *name)
 	return true;
 }
 
-static void unpark(struct session *s)
+void session_park(struct session *s)
+{
+	s->parked = true;
+	s->next_waiting = s->user->waiting;
+	s->user->waiting = s;
+}
+
+void session_unpark(struct session *s)
 {
 	struct session **at = &s->user->waiting;
 
+	patience_end(s);
 	while (*at != s)
 		at = &(*at)->next_waiting;
 	*at = s->next_waiting;
@@ -143,7 +151,7 @@ static void wake_waiting(struct user *u)
 	while (u->waiting != NULL && u->closing == 0) {
 		struct session *const s = u->waiting;
 
-		unpark(s);
+		session_unpark(s);
 		/* It may be the user's last, and take *u along: but then nobody waits. */
 		const bool more = u->waiting != NULL;
 
@@ -160,7 +168,7 @@ void session_count_out(struct session *s)
 	if (u == NULL)
 		return;
 	if (s->parked)
-		unpark(s);
+		session_unpark(s);
 	s->user = NULL;
 	u->sessions--;
 	if (s->closing)
@@ -331,7 +339,7 @@ void session_leave(struct session *s)
 {
 	s->leaving = true;
 	if (s->parked) {
-		unpark(s);
+		session_unpark(s);
 		while (s->first != NULL) {
 			struct request *const q = s->first;
 
@@ -389,7 +397,7 @@ void session_abandon_all(struct link *l)
 			s->link = NULL;
 			s->leaving = true;
 			if (s->parked)
-				unpark(s);
+				session_unpark(s);
 			drop_waiting(s, l->refused);
 			session_closing(s);
 		}

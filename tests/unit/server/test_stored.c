@@ -405,6 +405,28 @@ static void test_in_use(void **state)
 	assert_int_equal(open_count(1, 2, "alice"), 0);
 }
 
+/* A listener that is slow to notice that its client hung up makes no other login fail. */
+static void test_in_use_waits_a_moment(void **state)
+{
+	uint32_t count;
+
+	(void)state;
+	assert_int_equal(open_count(0, 1, "alice"), 0);
+	grant_open(1, 2, "alice");
+	/* Long enough to be refused some times, if it were. */
+	for (uint64_t i = 10; i < 30; i++) {
+		(void)open_count(1, i, "bob");
+		quit(1, i, 0);
+	}
+	send_plain(0, IPC_CLOSE, 1);
+	assert_int_equal(hear_opened(1, 2, &count), IPC_OK);
+	/* Who hangs up while waiting has nothing. */
+	grant_open(0, 3, "alice");
+	send_plain(0, IPC_CLOSE, 3);
+	send_plain(1, IPC_CLOSE, 2);
+	assert_int_equal(open_count(1, 4, "alice"), 0);
+}
+
 /* Free again at once: whoever hangs up and calls again finds no lock. */
 static void test_close_frees_at_once(void **state)
 {
@@ -801,6 +823,7 @@ int main(void)
 		TEST(test_lost_listener_after_commit),
 		TEST(test_marks_are_counted),
 		TEST(test_in_use),
+		TEST(test_in_use_waits_a_moment),
 		TEST(test_close_frees_at_once),
 		cmocka_unit_test_setup_teardown(test_per_user_limit, setup_one_each, teardown),
 		TEST(test_close_overtakes_grant),
