@@ -333,12 +333,16 @@ def test_users_that_cannot_be_read(daemon):
 
 @pytest.mark.parametrize('role', ['auth', 'storage'])
 def test_a_process_that_hangs_and_dies(daemon, role):
-    """Who logs in meanwhile is told to come later, whether before or after it was noticed."""
+    """Who logs in meanwhile is told to come later, and can."""
     os.kill(daemon.child(role), signal.SIGSTOP)
     with daemon.wire() as wire:
         wire.ok('USER user0')
-        wire.command(f'PASS {PASSWORD}')
         since = daemon.mark()
+        wire.send(f'CAPA\r\nPASS {PASSWORD}\r\n'.encode())
+        wire.ok()
+        wire.octets()  # is sent when PASS is on its way
+        if role == 'storage':
+            daemon.wait_for('event=login-verified', since)
         os.kill(daemon.child(role), signal.SIGKILL)
         wire.err(code='SYS/TEMP')
         daemon.wait_for(f'event=child-ready role={role}', since)
