@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/rand.h"
 #include "store/store_sys.h"
 
 #define BUFFER_SIZE ((size_t)512 * INDEX_RECORD_SIZE)
@@ -29,7 +30,29 @@ uint64_t index_stamp_ns(void)
 	return now;
 }
 
-int index_read_header(int fd, const struct stat *st, struct index_header *ret_header,
+/* A UUID; the digits of its first half are random enough to tell boots apart. */
+uint64_t index_boot(void)
+{
+	const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[36];
+	uint64_t boot = 0;
+	int digits = 0;
+
+	if (fd < 0)
+		return rand_u64();
+	for (ssize_t i = 0, n = read(fd, text, sizeof(text)); i < n && digits < 16; i++) {
+		const char c = text[i];
+
+		if (c == '-')
+			continue;
+		boot = boot << 4 | (uint64_t)(c >= 'a' ? c - 'a' + 10 : c - '0');
+		digits++;
+	}
+	sys_close(fd);
+	return digits == 16 ? boot : rand_u64();
+}
+
+int index_read_header(int fd, const struct stat *st, uint64_t boot, struct index_header *ret_header,
 		      enum index_trust *ret_trust)
 {
 	struct index_header h;
@@ -44,7 +67,7 @@ int index_read_header(int fd, const struct stat *st, struct index_header *ret_he
 	const uint64_t size = INDEX_HEADER_SIZE + (uint64_t)h.count * INDEX_RECORD_SIZE;
 	const bool ours = (uint64_t)st->st_size == size && sys_ns(st->st_mtim) == h.made_ns;
 
-	*ret_trust = ours ? INDEX_TRUSTED : INDEX_DOUBTED;
+	*ret_trust = !ours ? INDEX_DOUBTED : h.boot == boot ? INDEX_TRUSTED : INDEX_UNPROVEN;
 	*ret_header = h;
 	return 0;
 }
@@ -122,6 +145,27 @@ int index_reader_next(struct index_reader *r, struct index_record *ret_record)
 	return ok ? 1 : -EBADMSG;
 }
 
+int index_prove(int fd, uint32_t count)
+{
+	struct index_reader reader;
+	struct index_record record;
+	uint32_t n = 0;
+	int r = index_reader_init(&reader, fd, count);
+
+	while (r == 0) {
+		const int got = index_reader_next(&reader, &record);
+
+		if (got == 0)
+			break;
+		n++;
+		r = got < 0 ? got : 0;
+	}
+	index_reader_done(&reader);
+	if (r == 0)
+		return n == count ? 1 : 0;
+	return r == -EBADMSG ? 0 : r;
+}
+
 int index_writer_init(struct index_writer *w, int fd, const struct index_header *old)
 {
 	*w = (struct index_writer){.fd = fd};
@@ -176,14 +220,15 @@ static int set_time(int fd, uint64_t ns, uint64_t *ret_ns)
 	return 0;
 }
 
-int index_writer_finish(struct index_writer *w, const uint64_t mtime_ns[2])
+int index_writer_finish(struct index_writer *w, const struct index_mark dirs[2], uint64_t boot)
 {
 	char raw[INDEX_HEADER_SIZE];
 	uint64_t got = 0;
 	int r = w->n > 0 ? flush(w) : 0;
 
-	w->header.mtime_ns[0] = mtime_ns[0];
-	w->header.mtime_ns[1] = mtime_ns[1];
+	w->header.dirs[0] = dirs[0];
+	w->header.dirs[1] = dirs[1];
+	w->header.boot = boot;
 	w->header.made_ns = index_stamp_ns();
 	/* A second turn for a file system with coarser times than ours: with a time it can hold. */
 	for (int turn = 0; r == 0 && turn < 2; turn++) {

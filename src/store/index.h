@@ -18,10 +18,18 @@
 /* A wall time that nothing else stamps on a file: see the definition. */
 uint64_t index_stamp_ns(void);
 
+/*
+ * Which boot of the machine this is, as a number. An index is never synced: when the
+ * machine stops, any part of what was written last may be missing, and its length and
+ * times be right all the same. A random number where the kernel doesn't tell.
+ */
+uint64_t index_boot(void);
+
 enum index_trust {
-	INDEX_TRUSTED, /* nobody wrote to it since we did, and all of it is there */
-	INDEX_DOUBTED, /* a header; records that decode say UIDL and order, not more */
-	INDEX_USELESS, /* no header that could be read */
+	INDEX_TRUSTED,  /* nobody wrote to it since we did, and all of it is there */
+	INDEX_UNPROVEN, /* the same, but written during another boot: do its records decode? */
+	INDEX_DOUBTED,  /* a header; records that decode say UIDL and order, not more */
+	INDEX_USELESS,  /* no header that could be read */
 };
 
 /*
@@ -29,8 +37,11 @@ enum index_trust {
  * file. *ret_header is filled unless it is INDEX_USELESS; when doubted its count
  * may be more than there are records. Fails only as the disk does: negative errno.
  */
-int index_read_header(int fd, const struct stat *st, struct index_header *ret_header,
+int index_read_header(int fd, const struct stat *st, uint64_t boot, struct index_header *ret_header,
 		      enum index_trust *ret_trust);
+
+/* Do all records decode? 1, 0, or negative errno. */
+int index_prove(int fd, uint32_t count);
 
 /* Record n, from 1. -EBADMSG when it doesn't decode; otherwise as the disk says. */
 int index_read_record(int fd, uint32_t n, struct index_record *ret_record);
@@ -70,5 +81,5 @@ void index_writer_done(struct index_writer *w);
 /* 0 or negative errno; -E2BIG past INDEX_COUNT_MAX. */
 int index_writer_put(struct index_writer *w, const struct index_record *record);
 
-/* Writes what is left, the header with these times, and the file's own time. */
-int index_writer_finish(struct index_writer *w, const uint64_t mtime_ns[2]);
+/* Writes what is left, the header with these marks and this boot, and the file's own time. */
+int index_writer_finish(struct index_writer *w, const struct index_mark dirs[2], uint64_t boot);

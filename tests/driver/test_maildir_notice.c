@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int setup(void **state)
@@ -139,6 +140,41 @@ static void test_our_deliveries_between(void **state)
 		(void)snprintf(name, sizeof(name), "%u.P1.host", 1000 + i);
 		put(h, "new", name, "a\r\n");
 		assert_int_equal(count(h), 2 * i);
+	}
+}
+
+/* So that what comes now has another time than what was, on the kernel's coarsest clock. */
+static void wait_for_tick(void)
+{
+	struct timespec first;
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &first), 0);
+	do {
+		assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &now), 0);
+	} while (now.tv_sec == first.tv_sec && now.tv_nsec == first.tv_nsec);
+}
+
+/* A backup is played back with its old times (rsync -a), and our mark is among them. */
+static void test_old_times_come_back(void **state)
+{
+	static const char *const subs[] = {"new", "cur"};
+	struct help *const h = *state;
+	char path[HELP_PATH_MAX * 2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		struct timespec times[2];
+		struct stat st;
+
+		assert_int_equal(count(h), i);
+		(void)snprintf(path, sizeof(path), "%s/%s", h->maildrop, subs[i]);
+		assert_int_equal(stat(path, &st), 0);
+		wait_for_tick();
+		put(h, subs[i], i == 0 ? "1.a" : "2.b:2,", "a\r\n");
+		times[0] = st.st_atim;
+		times[1] = st.st_mtim;
+		assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+		assert_int_equal(count(h), i + 1);
 	}
 }
 
@@ -424,12 +460,19 @@ static void test_restless_reader(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_put_in_same_tick),       TEST(test_take_out_in_same_tick),
-		TEST(test_exchange_in_same_tick),  TEST(test_our_deliveries_between),
-		TEST(test_change_during_session),  TEST(test_moves_keep_uidl_and_order),
-		TEST(test_size_menders_keep_uidl), TEST(test_moves_during_session),
-		TEST(test_taken_during_session),   TEST(test_only_the_changed_one_is_read),
-		TEST(test_directories_of_others),  TEST(test_restless_reader),
+		TEST(test_put_in_same_tick),
+		TEST(test_take_out_in_same_tick),
+		TEST(test_exchange_in_same_tick),
+		TEST(test_our_deliveries_between),
+		TEST(test_old_times_come_back),
+		TEST(test_change_during_session),
+		TEST(test_moves_keep_uidl_and_order),
+		TEST(test_size_menders_keep_uidl),
+		TEST(test_moves_during_session),
+		TEST(test_taken_during_session),
+		TEST(test_only_the_changed_one_is_read),
+		TEST(test_directories_of_others),
+		TEST(test_restless_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,9 @@
  *	 24  mtime of new/      u64      21  length of name     u8
  *	 32  mtime of cur/      u64      24  UIDL and name      100
  *	 40  made               u64
+ *	 48  ctime of new/      u64
+ *	 56  ctime of cur/      u64
+ *	 64  boot               u64
  *	124  checksum           u32     124  checksum           u32
  */
 enum {
@@ -24,7 +27,10 @@ enum {
 	H_MTIME_NEW = 24,
 	H_MTIME_CUR = 32,
 	H_MADE = 40,
-	H_END = 48,
+	H_CTIME_NEW = 48,
+	H_CTIME_CUR = 56,
+	H_BOOT = 64,
+	H_END = 72,
 
 	R_OCTETS = 0,
 	R_BYTES = 8,
@@ -134,9 +140,12 @@ void index_header_encode(const struct index_header *h, char *out)
 	put_u32(out + H_VERSION, INDEX_VERSION);
 	put_u32(out + H_COUNT, h->count);
 	put_u64(out + H_OCTETS, h->octets);
-	put_u64(out + H_MTIME_NEW, h->mtime_ns[0]);
-	put_u64(out + H_MTIME_CUR, h->mtime_ns[1]);
+	put_u64(out + H_MTIME_NEW, h->dirs[0].mtime_ns);
+	put_u64(out + H_MTIME_CUR, h->dirs[1].mtime_ns);
 	put_u64(out + H_MADE, h->made_ns);
+	put_u64(out + H_CTIME_NEW, h->dirs[0].ctime_ns);
+	put_u64(out + H_CTIME_CUR, h->dirs[1].ctime_ns);
+	put_u64(out + H_BOOT, h->boot);
 	put_u32(out + CHECKSUM, checksum(out));
 }
 
@@ -162,8 +171,10 @@ bool index_header_decode(const char *in, struct index_header *ret_h)
 	const struct index_header h = {
 		.count = get_u32(in + H_COUNT),
 		.octets = get_u64(in + H_OCTETS),
-		.mtime_ns = {get_u64(in + H_MTIME_NEW), get_u64(in + H_MTIME_CUR)},
+		.dirs = {{get_u64(in + H_MTIME_NEW), get_u64(in + H_CTIME_NEW)},
+			 {get_u64(in + H_MTIME_CUR), get_u64(in + H_CTIME_CUR)}},
 		.made_ns = get_u64(in + H_MADE),
+		.boot = get_u64(in + H_BOOT),
 	};
 
 	if (!header_valid(&h))

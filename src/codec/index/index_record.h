@@ -46,12 +46,24 @@ enum index_flag {
 #define INDEX_FLAGS_OF_CONTENT \
 	(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_MEASURED | INDEX_BROKEN)
 
+/* The times of a directory that was read: as long as it has both, it is unchanged. */
+struct index_mark {
+	uint64_t mtime_ns; /* 0: never trust */
+	uint64_t ctime_ns;
+};
+
 struct index_header {
 	uint32_t count;
-	uint64_t octets;      /* sum of all records' octets */
-	uint64_t mtime_ns[2]; /* of new/ and cur/ when they were read; 0: never trust */
-	uint64_t made_ns;     /* when it was written, and the file's own modification time */
+	uint64_t octets;           /* sum of all records' octets */
+	struct index_mark dirs[2]; /* new/ and cur/ */
+	uint64_t made_ns;          /* when it was written, and the file's own modification time */
+	uint64_t boot;             /* of the machine, during which it was written */
 };
+
+static inline bool index_mark_eq(struct index_mark a, struct index_mark b)
+{
+	return a.mtime_ns == b.mtime_ns && a.ctime_ns == b.ctime_ns;
+}
 
 struct index_record {
 	uint64_t octets; /* on the wire: what LIST says */

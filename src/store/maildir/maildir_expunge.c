@@ -105,6 +105,7 @@ static int unlink_at(struct maildir_drop *m, const struct maildir_place *place, 
 
 	if (dir_fd < 0)
 		return dir_fd;
+	m->unlinked[place->where] = true;
 	return sys_unlinkat(dir_fd, place->name, 0) == 0
 		       ? 0
 		       : err_sys(err, errno, "cannot delete '%s/%s/%s'", m->owner.path,
@@ -190,9 +191,8 @@ int maildir_unlink_all(struct maildir_drop *m, struct journal_reader entries, st
 
 int maildir_sync_dirs(struct maildir_drop *m, struct err *err)
 {
-	/* Only what was opened can have been changed by us. */
 	for (int w = 0; w < MAILDIR_DIRS; w++) {
-		if (m->dir_fd[w] >= 0 && sys_fsync(m->dir_fd[w]) < 0)
+		if (m->unlinked[w] && sys_fsync(m->dir_fd[w]) < 0)
 			return err_sys(err, errno, "cannot sync '%s/%s'", m->owner.path,
 				       maildir_where_name(w));
 	}

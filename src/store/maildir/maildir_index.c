@@ -45,8 +45,8 @@ static int put_records(struct index_writer *w, const struct maildir_catalog *c, 
 }
 
 /* Writes records first and up behind those of old, or all into a new file. */
-static int write_to(int fd, const struct maildir_catalog *c, uint32_t first,
-		    const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+static int write_to(struct maildir_drop *m, int fd, const struct maildir_catalog *c, uint32_t first,
+		    const struct index_header *old, const struct index_mark dirs[MAILDIR_DIRS],
 		    struct index_header *ret_header)
 {
 	struct index_writer w;
@@ -55,7 +55,7 @@ static int write_to(int fd, const struct maildir_catalog *c, uint32_t first,
 	if (r == 0)
 		r = put_records(&w, c, first);
 	if (r == 0)
-		r = index_writer_finish(&w, mtime_ns);
+		r = index_writer_finish(&w, dirs, maildir_store_of(m)->boot);
 	if (r == 0)
 		*ret_header = w.header;
 	index_writer_done(&w);
@@ -96,7 +96,7 @@ static int reopen(int root_fd, int fd, int how)
 }
 
 static int append(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
-		  const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+		  const struct index_header *old, const struct index_mark dirs[MAILDIR_DIRS],
 		  struct index_header *ret_header)
 {
 	const int fd = reopen(m->root_fd, old_fd, O_RDWR);
@@ -104,9 +104,25 @@ static int append(struct maildir_drop *m, const struct maildir_catalog *c, int o
 
 	if (fd < 0)
 		return fd;
-	r = write_to(fd, c, c->old, old, mtime_ns, ret_header);
+	r = write_to(m, fd, c, c->old, old, dirs, ret_header);
 	if (r == 0)
 		r = reopen(m->root_fd, fd, O_RDONLY);
+	sys_close(fd);
+	return r;
+}
+
+int maildir_index_renew(struct maildir_drop *m, int index_fd, const struct index_header *h)
+{
+	const int fd = reopen(m->root_fd, index_fd, O_RDWR);
+	struct index_writer w;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = index_writer_init(&w, fd, h);
+	if (r == 0)
+		r = index_writer_finish(&w, h->dirs, maildir_store_of(m)->boot);
+	index_writer_done(&w);
 	sys_close(fd);
 	return r;
 }
@@ -139,13 +155,13 @@ static int finish_tmp(struct maildir_drop *m, int fd, int r)
 }
 
 static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
-		   const uint64_t mtime_ns[MAILDIR_DIRS], struct index_header *ret_header)
+		   const struct index_mark dirs[MAILDIR_DIRS], struct index_header *ret_header)
 {
 	const int fd = open_tmp(m);
 	int r = fd;
 
 	if (fd >= 0)
-		r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+		r = write_to(m, fd, c, 0, NULL, dirs, ret_header);
 	r = finish_tmp(m, fd, r);
 	if (r == 0)
 		r = reopen(m->root_fd, fd, O_RDONLY);
@@ -154,8 +170,8 @@ static int replace(struct maildir_drop *m, const struct maildir_catalog *c,
 }
 
 /* Who can't write to his disk can still read his mail. */
-static int in_memory(const struct maildir_catalog *c, const uint64_t mtime_ns[MAILDIR_DIRS],
-		     struct index_header *ret_header)
+static int in_memory(struct maildir_drop *m, const struct maildir_catalog *c,
+		     const struct index_mark dirs[MAILDIR_DIRS], struct index_header *ret_header)
 {
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	char self[32];
@@ -163,7 +179,7 @@ static int in_memory(const struct maildir_catalog *c, const uint64_t mtime_ns[MA
 
 	if (fd < 0)
 		return -errno;
-	r = write_to(fd, c, 0, NULL, mtime_ns, ret_header);
+	r = write_to(m, fd, c, 0, NULL, dirs, ret_header);
 	if (r == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		r = -errno;
@@ -177,18 +193,18 @@ static int in_memory(const struct maildir_catalog *c, const uint64_t mtime_ns[MA
 }
 
 int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
-			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+			const struct index_header *old, const struct index_mark dirs[MAILDIR_DIRS],
 			struct err *err)
 {
-	const uint64_t never[MAILDIR_DIRS] = {0, 0};
+	const struct index_mark never[MAILDIR_DIRS] = {{0, 0}, {0, 0}};
 	struct index_header h;
-	int r = old_fd >= 0 && can_append(c, old) ? append(m, c, old_fd, old, mtime_ns, &h)
-						  : replace(m, c, mtime_ns, &h);
+	int r = old_fd >= 0 && can_append(c, old) ? append(m, c, old_fd, old, dirs, &h)
+						  : replace(m, c, dirs, &h);
 
 	if (r < 0) {
 		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
 			  MAILDIR_INDEX, sys_reason(-r));
-		r = in_memory(c, never, &h);
+		r = in_memory(m, c, never, &h);
 	}
 	if (r < 0)
 		return err_sys(err, -r, "cannot make the index of '%s'", m->owner.path);
@@ -244,6 +260,7 @@ static int copy_records(struct maildir_drop *m, struct index_writer *w, bool del
 
 void maildir_index_update(struct maildir_drop *m, bool deleted)
 {
+	const uint64_t boot = maildir_store_of(m)->boot;
 	struct index_writer w = {.fd = -1};
 	struct index_header old;
 	enum index_trust trust;
@@ -256,7 +273,8 @@ void maildir_index_update(struct maildir_drop *m, bool deleted)
 		      compare_corrections);
 	/* In doubt it stays in doubt. */
 	if (sys_fstat(m->base.snapshot_fd, &st) < 0 ||
-	    index_read_header(m->base.snapshot_fd, &st, &old, &trust) < 0 || trust != INDEX_TRUSTED)
+	    index_read_header(m->base.snapshot_fd, &st, boot, &old, &trust) < 0 ||
+	    trust != INDEX_TRUSTED)
 		return;
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
@@ -264,7 +282,7 @@ void maildir_index_update(struct maildir_drop *m, bool deleted)
 		r = copy_records(m, &w, deleted);
 	/* The times from before: the directories that were deleted from have others now. */
 	if (r == 0)
-		r = index_writer_finish(&w, old.mtime_ns);
+		r = index_writer_finish(&w, old.dirs, boot);
 	index_writer_done(&w);
 	r = finish_tmp(m, fd, r);
 	sys_close(fd);

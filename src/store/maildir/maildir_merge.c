@@ -5,12 +5,11 @@
 
 /* What one making of the list works on. */
 struct merge {
-	struct maildir_drop *m;        /* Borrowed */
-	struct maildir_catalog *c;     /* Borrowed */
-	struct maildir_files files;    /* of the directories that were read */
-	uint64_t stamp[MAILDIR_DIRS];  /* the mark, or 0 */
-	uint64_t before[MAILDIR_DIRS]; /* modification time before it was read */
-	bool read[MAILDIR_DIRS];
+	struct maildir_drop *m;                /* Borrowed */
+	struct maildir_catalog *c;             /* Borrowed */
+	struct maildir_files files;            /* of the directories that were read */
+	struct index_mark stamp[MAILDIR_DIRS]; /* the mark, or 0 */
+	uint64_t before[MAILDIR_DIRS];         /* modification time before it was read */
 };
 
 /* How often the directories are read again because messages move while we look. */
@@ -24,19 +23,29 @@ static uint64_t dir_time(const struct maildir_drop *m, enum maildir_where where)
 									    : 0;
 }
 
-static int read_dirs(struct merge *g, const uint64_t trusted[MAILDIR_DIRS], struct err *err)
+static int read_dirs(struct merge *g, const struct index_mark trusted[MAILDIR_DIRS],
+		     struct err *err)
 {
 	struct maildir_drop *const m = g->m;
-	int r = 0;
 
-	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++) {
-		g->read[w] = trusted[w] == 0;
-		g->stamp[w] = g->read[w] ? maildir_stamp(m->root_fd, w) : trusted[w];
-		g->before[w] = g->stamp[w] != 0 ? g->stamp[w] : dir_time(m, w);
-		if (g->read[w])
+	for (int w = 0; w < MAILDIR_DIRS; w++) {
+		g->stamp[w] = trusted[w];
+		g->before[w] = trusted[w].mtime_ns;
+		if (trusted[w].mtime_ns != 0)
+			continue;
+
+		int r = maildir_drop_dir(m, w, err);
+
+		if (r >= 0) {
+			g->stamp[w] = maildir_stamp(r);
+			g->before[w] = g->stamp[w].mtime_ns != 0 ? g->stamp[w].mtime_ns
+								 : dir_time(m, w);
 			r = maildir_scan(m, w, false, &g->files, err);
+		}
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 /* What an earlier QUIT deleted isn't listed, though it is still there. */
@@ -150,7 +159,7 @@ static int match(struct merge *g, struct err *err)
  * have changed a directory's time: then those that did are read again. One that
  * was seen in any round is there; one that isn't seen in ROUNDS_MAX has gone.
  */
-static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS])
+static bool must_read_again(struct merge *g, struct index_mark trusted[MAILDIR_DIRS])
 {
 	bool missing = false;
 	bool moved = false;
@@ -160,13 +169,13 @@ static bool must_read_again(struct merge *g, uint64_t trusted[MAILDIR_DIRS])
 	for (int w = 0; w < MAILDIR_DIRS && missing; w++) {
 		if (dir_time(g->m, w) != g->before[w]) {
 			moved = true;
-			trusted[w] = 0;
+			trusted[w].mtime_ns = 0;
 		}
 	}
 	return moved;
 }
 
-static void next_round(struct merge *g, const uint64_t trusted[MAILDIR_DIRS])
+static void next_round(struct merge *g, const struct index_mark trusted[MAILDIR_DIRS])
 {
 	maildir_files_done(&g->files);
 	for (uint32_t i = 0; i < g->c->old; i++) {
@@ -175,7 +184,7 @@ static void next_round(struct merge *g, const uint64_t trusted[MAILDIR_DIRS])
 		if (msg->state == MAILDIR_FOUND)
 			msg->seen = true;
 		if (msg->state == MAILDIR_FOUND ||
-		    (msg->state == MAILDIR_KEPT && trusted[msg->where] == 0))
+		    (msg->state == MAILDIR_KEPT && trusted[msg->where].mtime_ns == 0))
 			msg->state = MAILDIR_LISTED;
 	}
 }
@@ -192,7 +201,7 @@ static void last_round(struct merge *g)
 }
 
 static int load(struct merge *g, int index_fd, const struct index_header *old, bool doubted,
-		uint64_t trusted[MAILDIR_DIRS], struct err *err)
+		struct index_mark trusted[MAILDIR_DIRS], struct err *err)
 {
 	struct maildir_catalog *const c = g->c;
 	int r = 0;
@@ -206,9 +215,9 @@ static int load(struct merge *g, int index_fd, const struct index_header *old, b
 		return err_sys(err, -r, "cannot read '%s/%s'", g->m->owner.path, MAILDIR_INDEX);
 	/* Whose record it was, only the directories can say. */
 	for (int w = 0; w < MAILDIR_DIRS && c->damaged; w++)
-		trusted[w] = 0;
+		trusted[w].mtime_ns = 0;
 	for (uint32_t i = 0; i < c->count; i++) {
-		if (c->v[i].state == MAILDIR_LISTED && trusted[c->v[i].where] != 0)
+		if (c->v[i].state == MAILDIR_LISTED && trusted[c->v[i].where].mtime_ns != 0)
 			c->v[i].state = MAILDIR_KEPT;
 	}
 	return 0;
@@ -363,7 +372,7 @@ static int take_fresh(struct merge *g, struct err *err)
 }
 
 int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_header *old,
-		  bool doubted, uint64_t trusted[MAILDIR_DIRS], struct maildir_catalog *c,
+		  bool doubted, struct index_mark trusted[MAILDIR_DIRS], struct maildir_catalog *c,
 		  struct err *err)
 {
 	struct merge g = {.m = m, .c = c};

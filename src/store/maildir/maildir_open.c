@@ -63,8 +63,9 @@ static int lock(struct maildir_drop *m, struct err *err)
 	return r < 0 ? err_sys(err, -r, "cannot lock '%s'", m->owner.path) : 0;
 }
 
-/* The modification times of new/ and cur/, which are made if they are missing. */
-static int dir_times(struct maildir_drop *m, uint64_t ret_ns[MAILDIR_DIRS], struct err *err)
+/* The times of new/ and cur/, which are made if they are missing. */
+static int dir_times(struct maildir_drop *m, struct index_mark ret_dirs[MAILDIR_DIRS],
+		     struct err *err)
 {
 	for (int w = 0; w < MAILDIR_DIRS; w++) {
 		const char *const name = maildir_where_name(w);
@@ -79,7 +80,7 @@ static int dir_times(struct maildir_drop *m, uint64_t ret_ns[MAILDIR_DIRS], stru
 		}
 		if (r < 0)
 			return err_sys(err, -r, "cannot examine '%s/%s'", m->owner.path, name);
-		ret_ns[w] = sys_ns(st.st_mtim);
+		ret_dirs[w] = maildir_mark_of(&st);
 	}
 	return 0;
 }
@@ -107,7 +108,8 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 		sys_close(fd);
 		return 0;
 	}
-	r = fd < 0 ? fd : index_read_header(fd, &st, ret_header, ret_trust);
+	r = fd < 0 ? fd
+		   : index_read_header(fd, &st, maildir_store_of(m)->boot, ret_header, ret_trust);
 	if (r < 0) {
 		sys_close(fd);
 		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_INDEX);
@@ -124,7 +126,8 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 
 /* Something has changed, or nothing is known: makes the list and writes it down. */
 static int make_snapshot(struct maildir_drop *m, int index_fd, const struct index_header *old,
-			 enum index_trust trust, uint64_t trusted[MAILDIR_DIRS], struct err *err)
+			 enum index_trust trust, struct index_mark trusted[MAILDIR_DIRS],
+			 struct err *err)
 {
 	const bool doubted = trust != INDEX_TRUSTED;
 	const uint64_t now = clock_wall_ns();
@@ -142,7 +145,7 @@ static int make_snapshot(struct maildir_drop *m, int index_fd, const struct inde
 		return r;
 	/* Who takes the journal away by hand wants to see the messages again. */
 	if (m->pending.count > 0)
-		trusted[MAILDIR_NEW] = trusted[MAILDIR_CUR] = 0;
+		trusted[MAILDIR_NEW].mtime_ns = trusted[MAILDIR_CUR].mtime_ns = 0;
 	r = maildir_index_write(m, &c, doubted ? -1 : index_fd, old, trusted, err);
 	maildir_catalog_done(&c);
 
@@ -152,11 +155,29 @@ static int make_snapshot(struct maildir_drop *m, int index_fd, const struct inde
 	return r;
 }
 
+/*
+ * The index is from before the machine was started. Once all its records have been
+ * read it is as good as one of now, and becomes one; if that can't be written, it is
+ * proved again the next time.
+ */
+static int prove(struct maildir_drop *m, int index_fd, const struct index_header *h,
+		 enum index_trust *trust, struct err *err)
+{
+	const int r = index_prove(index_fd, h->count);
+
+	if (r < 0)
+		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_INDEX);
+	*trust = r == 1 ? INDEX_TRUSTED : INDEX_DOUBTED;
+	if (r == 1)
+		(void)maildir_index_renew(m, index_fd, h);
+	return 0;
+}
+
 static int open_locked(struct maildir_drop *m, struct err *err)
 {
 	struct index_header h = {0};
 	enum index_trust trust;
-	uint64_t times[MAILDIR_DIRS];
+	struct index_mark dirs[MAILDIR_DIRS];
 	bool same = true;
 	int fd = -1;
 	int r;
@@ -168,16 +189,19 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 	if (r == 0)
 		r = open_index(m, &fd, &h, &trust, err);
 	if (r == 0)
-		r = dir_times(m, times, err);
+		r = dir_times(m, dirs, err);
+	if (r == 0 && trust == INDEX_UNPROVEN)
+		r = prove(m, fd, &h, &trust, err);
 	if (r < 0) {
 		sys_close(fd);
 		return r;
 	}
 
 	for (int w = 0; w < MAILDIR_DIRS; w++) {
-		if (trust != INDEX_TRUSTED || m->pending.count > 0 || h.mtime_ns[w] != times[w])
-			times[w] = 0;
-		same = same && times[w] != 0;
+		if (trust != INDEX_TRUSTED || m->pending.count > 0 ||
+		    !index_mark_eq(h.dirs[w], dirs[w]))
+			dirs[w].mtime_ns = 0;
+		same = same && dirs[w].mtime_ns != 0;
 	}
 	if (same) {
 		m->base.snapshot_fd = fd;
@@ -185,7 +209,7 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 		m->base.octets = h.octets;
 		return 0;
 	}
-	r = make_snapshot(m, fd, &h, trust, times, err);
+	r = make_snapshot(m, fd, &h, trust, dirs, err);
 	sys_close(fd);
 	return r;
 }

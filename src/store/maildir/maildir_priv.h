@@ -35,7 +35,7 @@
 #define MAILDIR_JOURNAL_TMP "restante.journal.tmp"
 #define MAILDIR_LOCK "restante.lock"
 
-/* Which of the two directories that hold messages; also the place in index_header.mtime_ns. */
+/* Which of the two directories that hold messages; also the place in index_header.dirs. */
 enum maildir_where { MAILDIR_NEW, MAILDIR_CUR };
 #define MAILDIR_DIRS 2
 
@@ -46,6 +46,7 @@ static inline const char *maildir_where_name(enum maildir_where where)
 
 struct maildir_store {
 	struct store base;
+	uint64_t boot;
 	pthread_mutex_t make_lock; /* one thread at a time makes directories */
 	atomic_uint making;        /* threads that have begun to, and not synced yet */
 };
@@ -112,12 +113,18 @@ int maildir_scan(struct maildir_drop *m, enum maildir_where where, bool quiet,
 		 struct maildir_files *files, struct err *err);
 void maildir_files_done(struct maildir_files *files);
 
+static inline struct index_mark maildir_mark_of(const struct stat *st)
+{
+	return (struct index_mark){.mtime_ns = sys_ns(st->st_mtim),
+				   .ctime_ns = sys_ns(st->st_ctim)};
+}
+
 /*
  * Puts our mark on a directory that is about to be read: its modification time,
- * by which the next open knows whether it has changed. 0: this directory can't be
- * marked, so never trust it.
+ * by which the next open knows whether it has changed. Time 0: this directory can't
+ * be marked, so never trust it.
  */
-uint64_t maildir_stamp(int root_fd, enum maildir_where where);
+struct index_mark maildir_stamp(int dir_fd);
 
 /* ---- maildir_catalog.c: the messages ---- */
 
@@ -235,6 +242,7 @@ struct maildir_drop {
 	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
 	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
 	struct maildir_moved *moved;            /* Owned, NULL until a message isn't in its place */
+	bool unlinked[MAILDIR_DIRS];            /* dir_fd[d] must be synced */
 	unsigned int odd;                       /* files that were mentioned, or would have been */
 	struct maildir_correction *corrections; /* by number, but perhaps twice. Owned */
 	size_t n_corrections;
@@ -269,13 +277,13 @@ void maildir_close(struct maildrop *maildrop);
 
 /*
  * Makes the list of messages: reads the directories that aren't trusted, and the
- * old index (fd -1: there is none). trusted[d] is the time that an unchanged
- * directory has, 0 for one that must be read; on return, the time that the list
- * stands for, 0 again for one that can't be trusted. doubted: sizes are checked
+ * old index (fd -1: there is none). trusted[d] is the mark that an unchanged
+ * directory has, with time 0 for one that must be read; on return, the mark that the
+ * list stands for, 0 again for one that can't be trusted. doubted: sizes are checked
  * against the files.
  */
 int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_header *old,
-		  bool doubted, uint64_t trusted[MAILDIR_DIRS], struct maildir_catalog *c,
+		  bool doubted, struct index_mark trusted[MAILDIR_DIRS], struct maildir_catalog *c,
 		  struct err *err);
 
 /*
@@ -305,7 +313,7 @@ int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t 
  * be appended to.
  */
 int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c, int old_fd,
-			const struct index_header *old, const uint64_t mtime_ns[MAILDIR_DIRS],
+			const struct index_header *old, const struct index_mark dirs[MAILDIR_DIRS],
 			struct err *err);
 
 /*
@@ -314,6 +322,9 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
  * whose names were found to lie.
  */
 void maildir_index_update(struct maildir_drop *m, bool deleted);
+
+/* Makes an index of an earlier boot one of this boot. */
+int maildir_index_renew(struct maildir_drop *m, int index_fd, const struct index_header *h);
 
 /* Makes the next open check everything. */
 void maildir_index_doubt(struct maildir_drop *m);

@@ -64,6 +64,13 @@ static int finish(struct maildir_drop *m, struct journal_reader entries, struct 
 			*err = why;
 		return r;
 	}
+	/* Both: who died may have found a file in the other one, and not come to sync it. */
+	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++) {
+		const int fd = maildir_drop_dir(m, w, &why);
+
+		m->unlinked[w] = true;
+		r = fd < 0 ? fd : 0;
+	}
 	if (r == 0)
 		r = maildir_sync_dirs(m, &why);
 	if (r == 0)

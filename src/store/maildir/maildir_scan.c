@@ -140,18 +140,19 @@ int maildir_scan(struct maildir_drop *m, enum maildir_where where, bool quiet,
  * both leave a hole. Reading the mark back also catches file systems that round
  * times (then two changes could have one time) or ignore the request, and a
  * directory that belongs to somebody else (EPERM).
+ *
+ * The kernel's own time of change (ctime) belongs to the mark, because nobody can set
+ * that: a backup that is played back over a maildrop sets old modification times, and
+ * with them old marks.
  */
-uint64_t maildir_stamp(int root_fd, enum maildir_where where)
+struct index_mark maildir_stamp(int dir_fd)
 {
 	const uint64_t stamp = index_stamp_ns();
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(stamp)};
-	const int fd = maildir_dir_open(root_fd, where, "", NULL);
 	struct stat st;
-	bool ok;
 
-	if (fd < 0)
-		return 0;
-	ok = sys_futimens(fd, times) == 0 && sys_fstat(fd, &st) == 0 && sys_ns(st.st_mtim) == stamp;
-	sys_close(fd);
-	return ok ? stamp : 0;
+	if (sys_futimens(dir_fd, times) == 0 && sys_fstat(dir_fd, &st) == 0 &&
+	    sys_ns(st.st_mtim) == stamp)
+		return maildir_mark_of(&st);
+	return (struct index_mark){0};
 }

@@ -7,6 +7,7 @@ static struct store *maildir_new(void)
 
 	if (s == NULL)
 		return NULL;
+	s->boot = index_boot();
 	atomic_init(&s->making, 0);
 	if (pthread_mutex_init(&s->make_lock, NULL) != 0) {
 		free(s);

@@ -75,7 +75,7 @@ int mem_reopen(int fd)
 /* Writes the box's index into a memfd that nobody can change any more. */
 static int write_snapshot(struct mem_drop *m)
 {
-	const uint64_t never[2] = {0, 0};
+	const struct index_mark never[2] = {{0, 0}, {0, 0}};
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct index_writer w = {.fd = -1};
 	int r;
@@ -86,7 +86,7 @@ static int write_snapshot(struct mem_drop *m)
 	for (uint32_t i = 0; r == 0 && i < m->box->count; i++)
 		r = index_writer_put(&w, &m->box->messages[i].record);
 	if (r == 0)
-		r = index_writer_finish(&w, never);
+		r = index_writer_finish(&w, never, 0);
 	if (r == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		r = -errno;

@@ -8,8 +8,10 @@
 static const struct index_header header = {
 	.count = 3,
 	.octets = UINT64_C(0x1122334455667788),
-	.mtime_ns = {UINT64_C(0x0102030405060708), UINT64_C(0x8877665544332211)},
+	.dirs = {{UINT64_C(0x0102030405060708), UINT64_C(0xa1a2a3a4a5a6a7a8)},
+		 {UINT64_C(0x8877665544332211), UINT64_C(0xb1b2b3b4b5b6b7b8)}},
 	.made_ns = UINT64_C(0xfedcba9876543210),
+	.boot = UINT64_C(0xc1c2c3c4c5c6c7c8),
 };
 
 static const struct index_record record = {
@@ -29,7 +31,10 @@ static void known_octets(void **state)
 					    "\x88\x77\x66\x55\x44\x33\x22\x11"
 					    "\x08\x07\x06\x05\x04\x03\x02\x01"
 					    "\x11\x22\x33\x44\x55\x66\x77\x88"
-					    "\x10\x32\x54\x76\x98\xba\xdc\xfe";
+					    "\x10\x32\x54\x76\x98\xba\xdc\xfe"
+					    "\xa8\xa7\xa6\xa5\xa4\xa3\xa2\xa1"
+					    "\xb8\xb7\xb6\xb5\xb4\xb3\xb2\xb1"
+					    "\xc8\xc7\xc6\xc5\xc4\xc3\xc2\xc1";
 	static const char record_octets[] = "\0\xf2\x05\x2a\x01\0\0\0"
 					    "\x01\0\0\0\0\0\0\x80"
 					    "\x41\0\0\0"
@@ -39,7 +44,7 @@ static void known_octets(void **state)
 
 	(void)state;
 	memcpy(want, header_octets, sizeof(header_octets) - 1);
-	memcpy(want + 124, "\x7d\x1a\x0a\xc9", 4);
+	memcpy(want + 124, "\xd7\xfb\xdd\xc1", 4);
 	index_header_encode(&header, got);
 	assert_memory_equal(got, want, 128);
 
@@ -61,9 +66,11 @@ static void round_trips(void **state)
 	assert_true(index_header_decode(octets, &h));
 	assert_int_equal(h.count, header.count);
 	assert_int_equal(h.octets, header.octets);
-	assert_int_equal(h.mtime_ns[0], header.mtime_ns[0]);
-	assert_int_equal(h.mtime_ns[1], header.mtime_ns[1]);
+	assert_true(index_mark_eq(h.dirs[0], header.dirs[0]));
+	assert_true(index_mark_eq(h.dirs[1], header.dirs[1]));
+	assert_false(index_mark_eq(h.dirs[0], header.dirs[1]));
 	assert_int_equal(h.made_ns, header.made_ns);
+	assert_int_equal(h.boot, header.boot);
 
 	index_record_encode(&record, octets);
 	assert_true(index_record_decode(octets, &r));
@@ -140,7 +147,7 @@ static const struct {
 	{0, 'R', true, false},    /* magic */
 	{15, 0x7f, true, true},   /* count 0x7f000003 */
 	{15, 0x80, true, false},  /* count past INDEX_COUNT_MAX */
-	{48, 1, true, false},     /* behind the fields */
+	{72, 1, true, false},     /* behind the fields */
 	{123, 1, true, false},    /* the last octet before the checksum */
 	{16, 0xff, false, true},  /* all flags there are */
 	{17, 1, false, false},    /* one more */
