@@ -11,7 +11,7 @@ configure = $(if $(PREFIX),-Dprefix=$(abspath $(PREFIX)))
 
 all: $(BUILD)/build.ninja
 	$(if $(configure),@meson configure $(configure) $(BUILD))
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) $$([ -t 1 ] || echo --quiet)
 
 help:
 	@echo 'make                build the programs (in $(BUILD)/)'
@@ -30,13 +30,14 @@ help:
 # When the list of packages changes, so may what the build needs.
 $(BUILD)/build.ninja: tools/install-deps
 	@tools/install-deps build
-	@[ -f $@ ] || meson setup $(setup) $(BUILD)
+	@mkdir -p $(BUILD)
+	@[ -f $@ ] || meson setup $(setup) $(BUILD) >$(BUILD)/setup.log || { cat $(BUILD)/setup.log; exit 1; }
 	@touch $@
 
-# Without the corpus there are other mails: no reason to stop.
-run: all
-	@tools/install-deps run
-	@tools/corpus --cached || tools/install-deps corpus || true
+# Without npm there are other mails: no reason to stop.
+run:
+	@tools/install-deps build run corpus || tools/install-deps build run
+	@$(MAKE) --no-print-directory all
 	@tools/demo --build $(BUILD) $(if $(STAY),--stay) $(if $(MAILS),--mails $(MAILS))
 
 test:
