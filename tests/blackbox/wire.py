@@ -34,6 +34,9 @@ class Wire:
     def __exit__(self, *_):
         self.close()
 
+    def fileno(self):
+        return self.socket.fileno()
+
     def close(self):
         self.socket.close()
 
