@@ -41,6 +41,13 @@ class Config(unittest.TestCase):
     def test_as_they_are(self):
         self.assertEqual(self.changed(), (0, ''))
 
+    def test_in_sections(self):
+        self.assertEqual(self.changed(example=('#idle_timeout', '\t#idle_timeout')), (0, ''))
+        self.assert_found('idle_timeout has the default "10m", not "9m"',
+                          example=('#idle_timeout = 10m', '\t#idle_timeout = 9m'))
+        self.assert_found('with everything switched on',
+                          example=('#idle_timeout = 10m', '\t#idle_timeout = 10m\n\t#idle_timeout = 10m'))
+
     def test_missing(self):
         self.assert_found('restanted.conf.5: idle_timeout is missing',
                           page=('.It Ic idle_timeout', '.It Ic wait_timeout'))
