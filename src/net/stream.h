@@ -40,7 +40,8 @@ struct stream {
 	const char *host;
 	/*
 	 * A descriptor that becomes readable, and stays so, when everything shall stop (a
-	 * pipe or eventfd that a signal handler writes to). Borrowed; -1: none.
+	 * pipe or eventfd that a signal handler writes to). It is looked at by calls that
+	 * must wait; what is there already is still read. Borrowed; -1: none.
 	 */
 	int stop_fd;
 	uint32_t idle_ms;     /* the longest wait for the peer; not 0 */
