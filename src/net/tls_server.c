@@ -96,6 +96,12 @@ int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct
 	/* Ten thousand idle connections: buffers of 34 KiB each are had only while in use. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/*
+	 * Or one call would go on reading as long as a peer sends records that carry
+	 * nothing, such as key updates: they cost it less than us. Now it comes back
+	 * after a buffer of them.
+	 */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	/* Resumption by ticket only: a cache would grow with strangers' connections. */
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_session_id_context(ctx, session_id_context,

@@ -71,3 +71,16 @@ static inline void certificate_write(const struct certificate *c, const char *pa
 	assert(f != NULL && PEM_write_X509(f, c->x509) == 1);
 	assert(fclose(f) == 0);
 }
+
+/* What a server wants: its certificate and its key in one file, made for this name. */
+static inline void certificate_write_server(const char *path, const char *name)
+{
+	struct certificate c = certificate_make(
+		&(struct certificate_wish){.name = name, .from_s = -3600, .until_s = 86400});
+	FILE *const f = fopen(path, "w");
+
+	assert(f != NULL && PEM_write_X509(f, c.x509) == 1);
+	assert(PEM_write_PrivateKey(f, c.key, NULL, NULL, 0, NULL, NULL) == 1);
+	assert(fclose(f) == 0);
+	certificate_done(&c);
+}
