@@ -428,7 +428,9 @@ void session_drain(struct session *s)
 	if (stirred)
 		return;
 	if (s->_phase == HANDSHAKE || s->_phase == STLS) {
-		session_close(s);
+		/* A slow handshake is no reason to drop anybody because of a reload. */
+		if (s->listener->process->drain_seconds != IPC_DRAIN_FOREVER)
+			session_close(s);
 	} else if (s->_phase == OPEN && s->ops->may_drain(s)) {
 		s->ops->drained(s);
 		(void)session_flush(s, false);
