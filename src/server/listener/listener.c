@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,6 +17,11 @@
 /* How long our last words may wait for a peer that goes on sending. */
 #define LINGER_MS 2000
 
+/* A session has its connection, its snapshot, and a message that is read or written. */
+#define FDS_PER_SESSION 3
+/* The loop's own, channels, listening sockets, and a connection that is refused. */
+#define FDS_OTHER (CONFIG_LISTEN_MAX + 32)
+
 /* While draining, who isn't logged in and says nothing for this long is sent away. */
 #define DRAIN_TICK_MS 1000
 
@@ -25,6 +31,28 @@ static uint32_t share(uint32_t total, uint32_t listeners)
 {
 	assert(listeners > 0);
 	return (total + listeners - 1) / listeners;
+}
+
+/*
+ * No more sessions than there are descriptors for: one that comes from storage and
+ * finds no room takes the channel along, and with it every other session.
+ */
+static uint32_t limit_sessions(uint32_t sessions)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return sessions;
+
+	const rlim_t n = limit.rlim_cur > FDS_OTHER + FDS_PER_SESSION
+				 ? (limit.rlim_cur - FDS_OTHER) / FDS_PER_SESSION
+				 : 1;
+
+	if (n >= sessions)
+		return sessions;
+	log_event(LOG_LEVEL_WARN, "few-descriptors", log_num("have", limit.rlim_cur),
+		  log_num("connections", n), log_num("wanted", sessions));
+	return (uint32_t)n;
 }
 
 static int make_tls(struct listener *l, struct err *err)
@@ -69,7 +97,7 @@ static int prepare(struct process *p, struct err *err)
 	p->threads = 1; /* nothing uses the pool */
 	l->process = p;
 	l->config = c;
-	l->max_sessions = share(c->max_connections, c->listeners);
+	l->max_sessions = limit_sessions(share(c->max_connections, c->listeners));
 	l->next_id = rand_u64();
 	l->timer_due_ms = UINT64_MAX;
 	l->timeouts.after_ms[TIMEOUT_LOGIN] = (uint64_t)c->login_timeout * 1000;

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,6 +46,7 @@ struct peers {
 	char log[80];
 	char path[AT_TCP][80];
 	struct config config;
+	rlim_t descriptors; /* that the listener may have; 0: as many as the test */
 	int sockets[PLACES];
 	pid_t pid;
 	int control;
@@ -180,7 +181,10 @@ static inline void peers_start(struct peers *p)
 						    .config = &p->config,
 						    .control = pair[1],
 						    .sockets = p->sockets};
+		const struct rlimit limit = {p->descriptors, p->descriptors};
 
+		if (p->descriptors > 0 && setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			_exit(99);
 		if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 			_exit(99);
 		exit(process_main(&start));

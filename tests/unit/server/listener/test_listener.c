@@ -337,6 +337,40 @@ static void senseless_commands_are_limited(void **state)
 	peers_stop(&peers);
 }
 
+/*
+ * Every session may have as many descriptors as it can come to, or the next one that
+ * storage sends to any of them ends the channel for all.
+ */
+static void descriptors_are_enough_for_every_session(void **state)
+{
+	enum { DESCRIPTORS = 90, MOST = (DESCRIPTORS - 48) / 3 };
+	struct office o = {.file = -1};
+	int clients[MOST];
+
+	(void)state;
+	peers_prepare(&peers);
+	peers.descriptors = DESCRIPTORS;
+	peers_start(&peers);
+	for (size_t i = 0; i < MOST; i++) {
+		clients[i] = log_in(&o);
+		say(clients[i], "RETR 1\r\n");
+		(void)hear_message(peers.storage, IPC_GET);
+		send_large_message(o.session);
+		hear(clients[i], "+OK 16777216 octets");
+	}
+	for (size_t i = 0; i < MOST; i++) {
+		const int one_more = client_connect(&peers, AT_POP3);
+
+		hear(one_more, "-ERR [SYS/TEMP] too many connections");
+		hear_nothing_more(one_more);
+	}
+	for (size_t i = 0; i < MOST; i++)
+		(void)close(clients[i]);
+	for (size_t i = 0; i < MOST; i++)
+		(void)hear_message(peers.storage, IPC_CLOSE);
+	peers_stop(&peers);
+}
+
 /* ---- TLS ---- */
 
 static void what_came_in_clear_is_not_read_in_tls(void **state)
@@ -488,6 +522,7 @@ int main(void)
 		cmocka_unit_test(last_words_reach_who_is_still_sending),
 		cmocka_unit_test(connections_are_limited),
 		cmocka_unit_test(connections_of_an_address_are_limited),
+		cmocka_unit_test(descriptors_are_enough_for_every_session),
 		cmocka_unit_test(senseless_commands_are_limited),
 		cmocka_unit_test(what_came_in_clear_is_not_read_in_tls),
 		cmocka_unit_test(after_a_reload_nobody_is_sent_away),
