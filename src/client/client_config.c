@@ -203,6 +203,34 @@ static int on_account(cfg_t *cfg, cfg_opt_t *opt)
 	return 0;
 }
 
+/*
+ * libconfuse takes the file's end for a section's: a file that was cut off would be
+ * taken without the options that it has lost.
+ */
+static bool check_closed(const char *text)
+{
+	int depth = 0;
+	int line = 1;
+	char quote = '\0';
+
+	for (const char *p = text; *p != '\0'; p++) {
+		line += *p == '\n';
+		if (quote != '\0') {
+			if (*p == '\\' && p[1] != '\0')
+				p++;
+			else if (*p == quote)
+				quote = '\0';
+		} else if (*p == '"' || *p == '\'') {
+			quote = *p;
+		} else {
+			depth += (*p == '{') - (*p == '}');
+		}
+	}
+	if (depth > 0)
+		complain(line, "the last section isn't closed");
+	return depth == 0;
+}
+
 static bool parse(char *text)
 {
 	cfg_opt_t in_account[OPTIONS_MAX];
@@ -240,7 +268,7 @@ static bool parse(char *text)
 	cfg_free(cfg);
 	if (!ok)
 		complain(0, "it cannot be understood");
-	return ok && !reading.failed;
+	return ok && check_closed(text) && !reading.failed;
 }
 
 int client_config_load(const char *path, struct client_config *ret_config, struct err *err)
