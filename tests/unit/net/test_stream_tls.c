@@ -491,6 +491,26 @@ static void an_end_without_close_notify_is_told_apart(void **state)
 	certificate_done(&c);
 }
 
+static void writing_to_nobody_fails(void **state)
+{
+	SSL_CTX *const ctx = trusting();
+	struct certificate c = good();
+	struct server server = {.certificate = &c, .then = CLOSE_AT_ONCE};
+	struct stream s;
+	struct err err;
+
+	(void)state;
+	server_begin(&server, &s, "pop.example.org");
+	assert_int_equal(stream_start_tls(&s, ctx, &err), 0);
+	assert_int_equal(pthread_join(server.thread, NULL), 0);
+	assert_int_equal(stream_write(&s, "QUIT\r\n", 6, &err), -EPIPE);
+	assert_string_equal(err.text, "cannot write to pop.example.org: Broken pipe");
+	assert_int_equal(s.written_octets, 0);
+	stream_close(&s);
+	tls_client_free(ctx);
+	certificate_done(&c);
+}
+
 /* What isn't TLS: a server in clear, one that closes, one that says nothing. */
 static void a_peer_without_tls_is_noticed(void **state)
 {
@@ -546,7 +566,7 @@ static void a_handshake_can_be_stopped(void **state)
 static void a_host_that_no_certificate_can_name_is_refused(void **state)
 {
 	SSL_CTX *const ctx = trusting();
-	char long_name[300];
+	char long_name[257]; /* one octet more than a name has */
 	const char *const hosts[] = {"", ".", long_name};
 
 	(void)state;
@@ -576,6 +596,7 @@ int main(void)
 		cmocka_unit_test(alpn_is_said_when_asked_for),
 		cmocka_unit_test(octets_come_and_go_and_are_counted),
 		cmocka_unit_test(an_end_without_close_notify_is_told_apart),
+		cmocka_unit_test(writing_to_nobody_fails),
 		cmocka_unit_test(a_peer_without_tls_is_noticed),
 		cmocka_unit_test(a_handshake_can_be_stopped),
 		cmocka_unit_test(a_host_that_no_certificate_can_name_is_refused),
