@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn.h - one accepted connection on an event loop, in clear or in TLS. Nothing
+ * conn.h - one connected socket on an event loop, in clear or in TLS. Nothing
  * here blocks, buffers what the caller wrote, or logs; a lost peer raises no
  * SIGPIPE as long as the process ignores it (OpenSSL writes with write(2)).
  *
@@ -22,6 +22,7 @@
 struct conn;
 struct ssl_st;
 struct ssl_ctx_st;
+struct ssl_session_st;
 
 /*
  * Something that was watched for may be possible now. Called once a loop turn at
@@ -61,6 +62,13 @@ int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
  * clear, and perhaps not by the peer (RFC 2595 section 4). -ENOMEM.
  */
 int conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx);
+
+/*
+ * The same as the client: for load generators and tests, which talk to a server that
+ * they know; nobody's certificate is verified unless ctx says so. session may be NULL:
+ * it is what an earlier connection was given to resume by. -ENOMEM.
+ */
+int conn_start_tls_client(struct conn *c, struct ssl_ctx_st *ctx, struct ssl_session_st *session);
 
 /* Goes on with the handshake: 0 when it is done, -EAGAIN, -EPROTO. */
 int conn_handshake(struct conn *c);
@@ -105,6 +113,9 @@ static inline int conn_fd(const struct conn *c)
 {
 	return c->_fd;
 }
+
+/* True when the handshake was cut short by a session that both knew. */
+bool conn_tls_resumed(const struct conn *c);
 
 /* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; NULL in clear. */
 const char *conn_tls_version(const struct conn *c);

@@ -42,22 +42,41 @@ static int outcome(struct conn *c, int r, int other, bool *ret_other)
 	return -EPROTO;
 }
 
-int conn_start_tls(struct conn *c, SSL_CTX *ctx)
+static int start_tls(struct conn *c, SSL *ssl)
 {
-	SSL *const ssl = SSL_new(ctx);
-
 	assert(c->_ssl == NULL);
 	if (ssl == NULL || SSL_set_fd(ssl, c->_fd) != 1) {
 		SSL_free(ssl);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
-	SSL_set_accept_state(ssl);
 	/* Head and body of a record in one system call. */
 	SSL_set_read_ahead(ssl, 1);
 	c->_ssl = ssl;
 	c->_handshaking = true;
 	return 0;
+}
+
+int conn_start_tls(struct conn *c, SSL_CTX *ctx)
+{
+	SSL *const ssl = SSL_new(ctx);
+
+	if (ssl != NULL)
+		SSL_set_accept_state(ssl);
+	return start_tls(c, ssl);
+}
+
+int conn_start_tls_client(struct conn *c, SSL_CTX *ctx, SSL_SESSION *session)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	if (ssl != NULL)
+		SSL_set_connect_state(ssl);
+	if (ssl != NULL && session != NULL && SSL_set_session(ssl, session) != 1) {
+		SSL_free(ssl);
+		ssl = NULL;
+	}
+	return start_tls(c, ssl);
 }
 
 int conn_handshake(struct conn *c)
@@ -162,6 +181,11 @@ void conn_tls_shutdown(struct conn *c)
 	if ((SSL_get_shutdown(c->_ssl) & SSL_SENT_SHUTDOWN) == 0)
 		(void)SSL_shutdown(c->_ssl);
 	ERR_clear_error();
+}
+
+bool conn_tls_resumed(const struct conn *c)
+{
+	return c->_ssl != NULL && SSL_session_reused(c->_ssl) == 1;
 }
 
 const char *conn_tls_version(const struct conn *c)
