@@ -101,11 +101,14 @@ class Server:
         self.wait_for_greeting()
 
     def wait_for_greeting(self):
+        """Until it greets in clear, and listens for TLS."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 with socket.create_connection(('127.0.0.1', self.pop3.number), timeout=10) as s:
-                    if s.recv(1):
+                    greeted = bool(s.recv(1))
+                with socket.create_connection(('127.0.0.1', self.pop3s.number), timeout=10):
+                    if greeted:
                         return
             if self.process.poll() is not None:
                 break
@@ -116,12 +119,15 @@ class Server:
         if self.process is None:
             return
         self.process.stdin.close()
-        self.process.send_signal(signal.SIGTERM)
+        self.end()
         self.process.wait(60)
         self.meter.close()
         self.process = None
         self.log.close()
         self.meter = Meter(self.name)
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
 
     def target(self, tls=False):
         return f'127.0.0.1:{self.pop3s if tls else self.pop3}'
@@ -137,19 +143,10 @@ class Null(Server):
     blob = '-'
 
     def command(self):
-        # Two servers in one cgroup; the one that isn't asked does nothing.
-        tls = f'{NULL} {self.pop3s} {CORES} {self.blob} {self.pem}'
-        return ['sh', '-c', f'{tls} <&0 & exec {NULL} {self.pop3} {CORES} {self.blob}']
+        return [NULL, CORES, self.pop3, self.blob, self.pop3s, self.pem]
 
-    def stop(self):
-        # stdin ends, and with it both.
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait(60)
-            self.meter.close()
-            self.process = None
-            self.log.close()
-            self.meter = Meter(self.name)
+    def end(self):
+        """It ends when stdin does."""
 
 
 def word(value):

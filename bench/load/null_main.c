@@ -7,11 +7,10 @@
  * RETR sends a file, dot and all: in clear by sendfile(2), in TLS out of memory. That is
  * as fast as this machine can send those octets.
  *
- *	bench-null PORT PROCESSES [FILE]
- *	bench-null PORT PROCESSES FILE|- CERTIFICATE
+ *	bench-null PROCESSES PORT FILE|- [TLS-PORT CERTIFICATE]
  *
- * On 127.0.0.1; with a certificate (PEM, with its key) in TLS. FILE must be in wire form.
- * It says "ready" and the port, and ends when stdin does.
+ * On 127.0.0.1; port 0 takes a free one. FILE must be in wire form, CERTIFICATE is PEM,
+ * with its key. It says "ready" and the ports, and ends when stdin does.
  */
 #include <assert.h>
 #include <errno.h>
@@ -48,6 +47,13 @@ struct peer {
 	size_t out_n;
 	size_t out_at;
 	char out[1024];
+};
+
+/* Where connections come in. */
+struct place {
+	uv_poll_t poll;
+	int fd;
+	bool tls;
 };
 
 static struct {
@@ -170,53 +176,60 @@ static void on_closed(struct conn *c)
 	free(c);
 }
 
+static void begin(int fd, bool tls)
+{
+	struct peer *const p = malloc(sizeof(*p));
+
+	if (p == NULL) {
+		(void)close(fd);
+		return;
+	}
+	p->handshaking = tls;
+	p->closing = p->blob = p->line_goes_on = false;
+	p->out_n = p->out_at = 0;
+	if (conn_open(&p->conn, &null_server.loop, fd, on_ready, on_closed) < 0) {
+		free(p);
+		return;
+	}
+	if (!tls) {
+		put(p, "+OK\r\n");
+		on_ready(&p->conn);
+	} else if (conn_start_tls(&p->conn, null_server.tls) < 0) {
+		conn_close(&p->conn);
+	} else {
+		conn_watch(&p->conn, true, false);
+	}
+}
+
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
-	const int listening = *(const int *)poll->data;
+	const struct place *const place = poll->data;
 
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		const int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		struct peer *p;
+		const int fd = accept4(place->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return;
-		p = malloc(sizeof(*p));
-		if (p == NULL) {
-			(void)close(fd);
-			return;
-		}
-		p->handshaking = null_server.tls != NULL;
-		p->closing = p->blob = p->line_goes_on = false;
-		p->out_n = p->out_at = 0;
-		if (conn_open(&p->conn, &null_server.loop, fd, on_ready, on_closed) < 0) {
-			free(p);
-			continue;
-		}
-		if (p->handshaking) {
-			if (conn_start_tls(&p->conn, null_server.tls) < 0)
-				conn_close(&p->conn);
-			else
-				conn_watch(&p->conn, true, false);
-			continue;
-		}
-		put(p, "+OK\r\n");
-		on_ready(&p->conn);
+		begin(fd, place->tls);
 	}
 }
 
-static int work(int listening)
+/* One process, which takes its share of the connections to each place. */
+static int work(struct place *places, unsigned n, pid_t parent)
 {
-	uv_poll_t poll;
-
-	/* With the process that started it. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (uv_loop_init(&null_server.loop) < 0 ||
-	    uv_poll_init(&null_server.loop, &poll, listening) < 0)
+	/* With the process that started it, which may be gone already. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		return 1;
-	poll.data = &listening;
-	(void)uv_poll_start(&poll, UV_READABLE, on_acceptable);
+	if (uv_loop_init(&null_server.loop) < 0)
+		return 1;
+	for (unsigned i = 0; i < n; i++) {
+		if (uv_poll_init(&null_server.loop, &places[i].poll, places[i].fd) < 0)
+			return 1;
+		places[i].poll.data = &places[i];
+		(void)uv_poll_start(&places[i].poll, UV_READABLE, on_acceptable);
+	}
 	(void)uv_run(&null_server.loop, UV_RUN_DEFAULT);
 	return 1;
 }
@@ -241,40 +254,71 @@ static void open_blob(const char *path)
 	null_server.mapped = p;
 }
 
+static void listen_on(uint64_t port, int *sockets, unsigned n)
+{
+	struct err err;
+
+	if (listen_tcp("127.0.0.1", (uint16_t)port, sockets, n, &err) == 0)
+		return;
+	(void)fprintf(stderr, "bench-null: %s\n", err.text);
+	exit(1);
+}
+
+static void open_tls(const char *certificate)
+{
+	const struct tls_server_options options = {
+		.certificate = certificate, .key = "", .min_version = 12, .ciphers = ""};
+	struct err err;
+
+	if (tls_server_new(&options, &null_server.tls, &err) == 0)
+		return;
+	(void)fprintf(stderr, "bench-null: %s\n", err.text);
+	exit(1);
+}
+
+static uint64_t number(const char *text, uint64_t max)
+{
+	uint64_t n;
+
+	if (num_parse_u64(span_str(text), max, &n))
+		return n;
+	(void)fprintf(stderr, "bench-null: '%s' is no number up to %llu\n", text,
+		      (unsigned long long)max);
+	exit(64);
+}
+
 int main(int argc, char **argv)
 {
-	int sockets[PROCESSES_MAX];
-	struct err err;
-	uint64_t port;
-	uint64_t processes;
+	int sockets[2][PROCESSES_MAX];
+	const pid_t self = getpid();
 	char byte;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (argc < 3 || argc > 5 || !num_parse_u64(span_str(argv[1]), 65535, &port) ||
-	    !num_parse_u64(span_str(argv[2]), PROCESSES_MAX, &processes) || processes == 0) {
-		(void)fprintf(stderr, "usage: bench-null PORT PROCESSES [FILE|- [CERTIFICATE]]\n");
+	if (argc != 4 && argc != 6) {
+		(void)fprintf(stderr, "usage: bench-null PROCESSES PORT FILE|- "
+				      "[TLS-PORT CERTIFICATE]\n");
 		return 64;
 	}
-	if (argc > 3 && strcmp(argv[3], "-") != 0)
-		open_blob(argv[3]);
-	if (argc > 4) {
-		const struct tls_server_options options = {
-			.certificate = argv[4], .key = "", .min_version = 12, .ciphers = ""};
 
-		if (tls_server_new(&options, &null_server.tls, &err) < 0) {
-			(void)fprintf(stderr, "bench-null: %s\n", err.text);
-			return 1;
-		}
+	const unsigned n = (unsigned)number(argv[1], PROCESSES_MAX);
+	const unsigned n_places = argc == 6 ? 2 : 1;
+
+	listen_on(number(argv[2], 65535), sockets[0], n);
+	if (strcmp(argv[3], "-") != 0)
+		open_blob(argv[3]);
+	if (n_places == 2) {
+		listen_on(number(argv[4], 65535), sockets[1], n);
+		open_tls(argv[5]);
 	}
-	if (listen_tcp("127.0.0.1", (uint16_t)port, sockets, (unsigned)processes, &err) < 0) {
-		(void)fprintf(stderr, "bench-null: %s\n", err.text);
-		return 1;
-	}
-	for (unsigned i = 0; i < processes; i++) {
+	for (unsigned i = 0; i < n; i++) {
+		struct place places[2] = {{.fd = sockets[0][i]},
+					  {.fd = sockets[1][i], .tls = true}};
+
 		if (fork() == 0)
-			_exit(work(sockets[i]));
+			_exit(work(places, n_places, self));
 	}
-	(void)printf("ready %u\n", listen_port(sockets[0]));
+	(void)printf("ready %u %u\n", listen_port(sockets[0][0]),
+		     n_places == 2 ? listen_port(sockets[1][0]) : 0);
 	(void)fflush(stdout);
 	while (read(0, &byte, 1) > 0)
 		;

@@ -105,18 +105,16 @@ def test_delivers_and_finds_each_delivery_once(make_daemon):
     assert twice['first_failure'] == 'delivery 1 is there twice, or nobody made it'
 
 
-@pytest.mark.parametrize('tls', [False, True])
-def test_null_server(filled, tls):
+def test_null_server(filled):
     blob = min((filled.mail / 'user0/new').iterdir())
-    certificate = [filled.pem] if tls else []
-    with subprocess.Popen([NULL, '0', '1', blob, *certificate], stdin=subprocess.PIPE,
+    with subprocess.Popen([NULL, '1', '0', blob, '0', filled.pem], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True) as null:
-        port = null.stdout.readline().split()[1]
-        options = ['--connections=1', '--users=1', '--sessions=4']
-        options += ['--tls=full'] if tls else []
-        for mode in (['poll', '--messages=10'], ['retr', '--messages=1']):
-            done = subprocess.run([LOAD, mode[0], f'127.0.0.1:{port}', *options, *mode[1:]],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=PATIENCE, check=False)
-            good(json.loads(done.stdout), 4)
+        filled_ports = filled.pop3, filled.pop3s
+        ready, filled.pop3, filled.pop3s = null.stdout.readline().split()
+        assert ready == 'ready'
+        one = ['--connections=1', '--users=1', '--sessions=4']
+        for tls in (None, 'full', 'resumed'):
+            good(load(filled, 'poll', *one, '--messages=10', tls=tls), 4)
+            good(load(filled, 'retr', *one, '--messages=1', tls=tls), 4)
+        filled.pop3, filled.pop3s = filled_ports
         null.stdin.close()
