@@ -6,7 +6,6 @@ loopback, and logs at their usual level in a file. What else is set is said wher
 """
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -63,16 +62,18 @@ class Server:
     """One server with a directory of its own."""
 
     name = ''
+    title = ''
     mail_user = 'nobody'
+    has_mail = True
 
-    def __init__(self, top, users):
+    def __init__(self, top, pem, users, **_):
         self.dir = top / self.name
         self.dir.mkdir()
         self.dir.chmod(0o755)
         self.mail = self.dir / 'mail'
         self.mail.mkdir()
         shutil.chown(self.mail, self.mail_user)
-        self.pem = top / 'tls.pem'
+        self.pem = pem
         self.users = users
         self.pop3, self.pop3s = Port(), Port()
         self.lmtp = f'unix:{self.dir}/lmtp'
@@ -95,10 +96,13 @@ class Server:
         raise NotImplementedError
 
     def start(self):
+        self.launch()
+        self.wait_for_greeting()
+
+    def launch(self):
         self.log = (self.dir / 'log').open('ab')
         self.process = self.meter.start(self.command(), stdin=subprocess.PIPE, stdout=self.log,
                                         stderr=self.log)
-        self.wait_for_greeting()
 
     def wait_for_greeting(self):
         """Until it greets in clear, and listens for TLS."""
@@ -124,7 +128,6 @@ class Server:
         self.meter.close()
         self.process = None
         self.log.close()
-        self.meter = Meter(self.name)
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
@@ -140,7 +143,12 @@ class Null(Server):
     """bench-null, in clear and in TLS: the yardstick."""
 
     name = 'null'
-    blob = '-'
+    title = 'null server'
+    has_mail = False
+
+    def __init__(self, top, pem, users, blob='-', **_):
+        super().__init__(top, pem, users)
+        self.blob = blob
 
     def command(self):
         return [NULL, CORES, self.pop3, self.blob, self.pop3s, self.pem]
@@ -159,7 +167,7 @@ def word(value):
 class Restante(Server):
     """restanted as it is installed, but for limits that one client address would run into."""
 
-    name = 'restante'
+    name = title = 'restante'
 
     def command(self):
         options = {
@@ -182,7 +190,7 @@ class Restante(Server):
         return [RESTANTED, '-c', conf]
 
     def forget_index(self, user):
-        for path in (self.mail / f'user{user}').glob('restante*'):
+        for path in (self.mail / f'user{user}').glob('restante.index*'):
             path.unlink()
 
     def version(self):
@@ -195,6 +203,7 @@ class Dovecot(Server):
     """Dovecot as Debian ships it: its services are what they are when nothing is set."""
 
     name = 'dovecot'
+    title = 'Dovecot, as shipped'
     tuning = ''
 
     def command(self):
@@ -269,6 +278,7 @@ class DovecotTuned(Dovecot):
     """
 
     name = 'dovecot-tuned'
+    title = 'Dovecot, tuned'
     tuning = f'''
 service pop3-login {{
   service_count = 0
