@@ -22,8 +22,12 @@
 #include "base/log.h"
 #include "server/listener/pop3_session_priv.h"
 
-/* One session's share of a turn of the loop. */
-#define SENDFILE_SHARE (512U << 10)
+/*
+ * One session's share of a turn of the loop. sendfile copies nothing, so its share is
+ * what a socket holds: less, and the kernel's queue is never full, and it sends small
+ * pieces to a reader that is woken for each.
+ */
+#define SENDFILE_SHARE (4U << 20)
 #define MADE_SHARE (4 * SCRATCH_OCTETS)
 
 /* Below this, reading and sending in one piece is cheaper than sendfile in three calls. */
