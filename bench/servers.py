@@ -65,6 +65,7 @@ class Server:
     title = ''
     mail_user = 'nobody'
     has_mail = True
+    filled_as = {} # names of messages: as this server gives them to what it delivers
 
     def __init__(self, top, pem, users, **_):
         self.dir = top / self.name
@@ -85,7 +86,8 @@ class Server:
         """Makes Maildirs: bench-fill."""
         uid = int(subprocess.run(['id', '-u', self.mail_user], capture_output=True, check=True).stdout)
         gid = int(subprocess.run(['id', '-g', self.mail_user], capture_output=True, check=True).stdout)
-        args = [f'--{name.replace("_", "-")}={value}' for name, value in options.items()]
+        args = [f'--{name.replace("_", "-")}={value}'
+                for name, value in {**self.filled_as, **options}.items()]
         subprocess.run([FILL, self.mail, f'--uid={uid}', f'--gid={gid}', *args], check=True)
 
     def empty(self, user):
@@ -168,6 +170,7 @@ class Restante(Server):
     """restanted as it is installed, but for limits that one client address would run into."""
 
     name = title = 'restante'
+    filled_as = {'own': 1}
 
     def command(self):
         options = {

@@ -30,6 +30,7 @@ struct fill {
 	uint64_t gid;
 	uint64_t linked; /* 1: messages are names of one file, where there are too many for files */
 	uint64_t in_cur; /* 1: seen already */
+	uint64_t own; /* 1: named as restante names what it has delivered: D= for lines with dots */
 	enum mail_kind kind;
 };
 
@@ -41,7 +42,7 @@ static const struct {
 	{"messages", offsetof(struct fill, messages)}, {"first", offsetof(struct fill, first)},
 	{"octets", offsetof(struct fill, octets)},     {"uid", offsetof(struct fill, uid)},
 	{"gid", offsetof(struct fill, gid)},           {"linked", offsetof(struct fill, linked)},
-	{"in-cur", offsetof(struct fill, in_cur)},
+	{"in-cur", offsetof(struct fill, in_cur)},     {"own", offsetof(struct fill, own)},
 };
 
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
@@ -113,11 +114,13 @@ static void fill_user(const struct fill *f, uint64_t user, int root)
 		};
 
 		/* Names in the order of the numbers, whatever a server sorts them by. */
-		(void)snprintf(name, sizeof(name), "%llu.M%06lluP1.bench,S=%llu,W=%llu%s",
+		(void)snprintf(name, sizeof(name), "%llu.M%06lluP1.bench,S=%llu,W=%llu%s%s",
 			       (unsigned long long)(1600000000 + (f->first + i) / 1000000),
 			       (unsigned long long)((f->first + i) % 1000000),
 			       (unsigned long long)mail_kept_octets(&m),
-			       (unsigned long long)m.octets, f->in_cur != 0 ? ":2," : "");
+			       (unsigned long long)m.octets,
+			       f->own != 0 && f->kind == MAIL_CRLF ? ",D=0" : "",
+			       f->in_cur != 0 ? ":2," : "");
 		if (f->linked == 0 || i % LINKS_MAX == 0) {
 			write_message(f, dir, name, &m);
 			memcpy(linked, name, sizeof(linked));
