@@ -127,7 +127,7 @@ static int allow_some(scmp_filter_ctx filter)
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+				     SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0));
 	/* syslog(3) tries to connect again: it must fail, and not kill. */
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 0);
