@@ -79,6 +79,8 @@ static int set_protocol(SSL_CTX *ctx, const struct tls_client_options *o, struct
 		return err_set(err, EINVAL, "cannot set up TLS: %s", last_reason());
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A server that sends records without data must not hold a call for ever: tls_server.c. */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	return 0;
 }
 

@@ -14,16 +14,31 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "certificates.h"
 #include "net/tls_client.h"
 
 #define LONG_MS 60000
 #define SHORT_MS 50
 #define YEAR_S (365L * 24 * 3600)
+
+/* The clock that streams go by; it can be made to go forward with each look at it. */
+static unsigned ms_per_look;
+
+uint64_t clock_mono_ms(void)
+{
+	static uint64_t skipped_ms;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	skipped_ms += ms_per_look;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + skipped_ms;
+}
 
 static struct certificate authority, stranger;
 static char folder[] = "/tmp/restante-tls-XXXXXX";
@@ -66,7 +81,8 @@ static int remove_authorities(void **state)
 struct server {
 	int fd;
 	const struct certificate *certificate;
-	int max_version; /* 0: any */
+	int max_version;      /* 0: any */
+	unsigned key_updates; /* that it sends before it says hello */
 	enum { CLOSE_NOTIFY, CLOSE_AT_ONCE, ECHO } then;
 	const char *ciphers; /* of TLS 1.2; NULL: OpenSSL's */
 
@@ -88,11 +104,32 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const 
 	return in_n > in[0] ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* All of them at once: made one by one they would come more slowly than they are read. */
+static bool flood(SSL *ssl, const struct server *server)
+{
+	BIO *const memory = BIO_new(BIO_s_mem());
+	char *octets;
+
+	SSL_set0_wbio(ssl, memory);
+	for (unsigned i = 0; i < server->key_updates; i++) {
+		if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    SSL_do_handshake(ssl) != 1)
+			return false;
+	}
+
+	const long n = BIO_get_mem_data(memory, &octets);
+	const bool written = write(server->fd, octets, (size_t)n) == n;
+
+	return SSL_set_fd(ssl, server->fd) == 1 && written;
+}
+
 static void talk(struct server *server, SSL *ssl)
 {
 	char octets[100];
 	int n;
 
+	if (server->key_updates > 0 && !flood(ssl, server))
+		return;
 	if (SSL_write(ssl, "+OK hello\r\n", 11) != 11)
 		return;
 	while (server->then == ECHO && (n = SSL_read(ssl, octets, sizeof(octets))) > 0) {
@@ -543,6 +580,58 @@ static void a_peer_without_tls_is_noticed(void **state)
 	tls_client_free(ctx);
 }
 
+#define KEY_UPDATES 4000
+#define FLOOD_OCTETS (KEY_UPDATES * 27)
+
+/* Until the kernel has so many octets for the stream. */
+static void wait_for_octets(const struct stream *s, int n)
+{
+	int have = 0;
+
+	for (unsigned i = 0; have < n && i < LONG_MS; i++) {
+		assert_int_equal(ioctl(s->_fd, FIONREAD, &have), 0);
+		(void)usleep(1000);
+	}
+	assert_true(have >= n);
+}
+
+/* They carry nothing, so none of them is progress; and there is always one more to read. */
+static void a_flood_of_empty_records_ends(void **state)
+{
+	static const struct {
+		bool stop;
+		unsigned ms_per_look;
+		ssize_t r;
+	} floods[] = {{false, 0, 11}, {true, 0, -ECANCELED}, {false, LONG_MS / 3, -ETIMEDOUT}};
+	SSL_CTX *const ctx = trusting();
+	struct certificate c = good();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		struct server server = {.certificate = &c, .key_updates = KEY_UPDATES};
+		struct stream s;
+		struct err err;
+		char got[100];
+		int stop[2];
+
+		assert_int_equal(pipe(stop), 0);
+		server_begin(&server, &s, "pop.example.org");
+		assert_int_equal(stream_start_tls(&s, ctx, &err), 0);
+		wait_for_octets(&s, FLOOD_OCTETS);
+		s.stop_fd = stop[0];
+		if (floods[i].stop)
+			assert_int_equal(write(stop[1], "x", 1), 1);
+		ms_per_look = floods[i].ms_per_look;
+		assert_int_equal(stream_read(&s, got, sizeof(got), &err), floods[i].r);
+		ms_per_look = 0;
+		server_end(&server, &s);
+		(void)close(stop[0]);
+		(void)close(stop[1]);
+	}
+	tls_client_free(ctx);
+	certificate_done(&c);
+}
+
 static void a_handshake_can_be_stopped(void **state)
 {
 	SSL_CTX *const ctx = trusting();
@@ -598,6 +687,7 @@ int main(void)
 		cmocka_unit_test(an_end_without_close_notify_is_told_apart),
 		cmocka_unit_test(writing_to_nobody_fails),
 		cmocka_unit_test(a_peer_without_tls_is_noticed),
+		cmocka_unit_test(a_flood_of_empty_records_ends),
 		cmocka_unit_test(a_handshake_can_be_stopped),
 		cmocka_unit_test(a_host_that_no_certificate_can_name_is_refused),
 	};
