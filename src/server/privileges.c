@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -83,5 +84,19 @@ int privileges_drop(const char *user, bool as_owners, struct err *err)
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, errno, "cannot set no_new_privs");
+	return 0;
+}
+
+int privileges_forbid_dumps(struct err *err)
+{
+	const struct rlimit none = {0, 0};
+#ifdef RESTANTE_UNSEALED
+	const unsigned long dumpable = 1;
+#else
+	const unsigned long dumpable = 0;
+#endif
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) < 0)
+		return err_sys(err, errno, "cannot forbid dumps");
 	return 0;
 }

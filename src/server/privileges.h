@@ -16,5 +16,12 @@
  */
 int privileges_drop(const char *user, bool as_owners, struct err *err);
 
+/*
+ * No core is written of this process, and no other of its user may look into it: it
+ * has passwords, keys and mail in its memory. After privileges_drop(), which could
+ * undo it. A build with sanitizers can be looked into, for a leak checker does.
+ */
+int privileges_forbid_dumps(struct err *err);
+
 /* Whether user exists, so that privileges_drop() can be expected to succeed. As above. */
 int privileges_check(const char *user, struct err *err);

@@ -242,8 +242,10 @@ static int become(struct process *p, struct err *err)
 {
 	const char *const user = p->ops->role == IPC_STORAGE ? p->config->mail_user
 							     : p->config->server_user;
-	const int r = privileges_drop(user, p->ops->role == IPC_STORAGE, err);
+	int r = privileges_drop(user, p->ops->role == IPC_STORAGE, err);
 
+	if (r == 0)
+		r = privileges_forbid_dumps(err);
 	if (r < 0)
 		return r;
 	/*

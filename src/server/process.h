@@ -9,7 +9,7 @@
  *
  *	closes, resets signals, names the process, begins its log
  *	prepare()        still with the master's rights: keys, files, counters
- *	drops privileges for good
+ *	drops privileges for good, and forbids dumps
  *	makes the loop and the control channel
  *	start()          no rights left: handles, threads; seals itself last
  *	IPC_READY        said to the master

@@ -170,8 +170,6 @@ int sandbox_enter(const struct sandbox_profile *p, struct err *err)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, errno, "cannot set no_new_privs");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, errno, "cannot forbid dumps");
 	if (p->no_files)
 		r = forbid_files(p, err);
 	if (r == 0 && p->syscalls != NULL)

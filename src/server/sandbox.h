@@ -22,7 +22,7 @@ struct sandbox_profile {
 extern const struct sandbox_profile sandbox_listener;
 
 /*
- * Seals this process: no_new_privs, not dumpable, Landlock, seccomp. Call it when
+ * Seals this process: no_new_privs, Landlock, seccomp. Call it when
  * all descriptors and threads are there, from the only thread.
  *
  * What an old kernel doesn't have is left out with one line in the log; 0 then

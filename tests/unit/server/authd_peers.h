@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,12 +138,7 @@ static inline void peers_start(struct peers *p)
 
 		if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 			_exit(99);
-
-		const int r = process_main(&start);
-
-		/* A change of user took this away, and a leak checker needs it. */
-		(void)prctl(PR_SET_DUMPABLE, 1);
-		exit(r);
+		exit(process_main(&start));
 	}
 	(void)close(pair[1]);
 	p->control = pair[0];

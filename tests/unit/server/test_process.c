@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ enum check {
 	WRONG_NAME,
 	WRONG_USER,
 	WRONG_THREADS,
+	WRONG_DUMPS,
 	WRONG_CONFIG,
 };
 
@@ -93,6 +95,7 @@ static int start(struct process *p, struct err *err)
 {
 	char name[17] = "";
 	struct sigaction action;
+	struct rlimit core;
 	sigset_t blocked;
 
 	(void)err;
@@ -107,6 +110,12 @@ static int start(struct process *p, struct err *err)
 		_exit(WRONG_USER);
 	if (strcmp(getenv("UV_THREADPOOL_SIZE"), "3") != 0)
 		_exit(WRONG_THREADS);
+	if (getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_cur != 0 || core.rlim_max != 0)
+		_exit(WRONG_DUMPS);
+#ifndef RESTANTE_UNSEALED
+	if (prctl(PR_GET_DUMPABLE) != 0)
+		_exit(WRONG_DUMPS);
+#endif
 	(void)p;
 	return 0;
 }
