@@ -230,9 +230,10 @@ static int run_loop(struct process *p, int control, struct err *err)
 	ipc_channel_send(&p->_control, &m, -1);
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT);
 
+	/* First, or stop() could meet a link that has just come. */
+	ipc_channel_close(&p->_control, NULL);
 	if (p->ops->stop != NULL)
 		p->ops->stop(p);
-	ipc_channel_close(&p->_control, NULL);
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&p->loop);
 	return 0;

@@ -58,8 +58,9 @@ struct process_ops {
 	void (*on_drain)(struct process *p);
 
 	/*
-	 * The loop has ended. Close every handle and free everything; the loop runs
-	 * once more afterwards, for the close callbacks. May be NULL.
+	 * The loop has ended, and the master is not listened to any more. Close every
+	 * handle and free everything; the loop runs once more afterwards, for the close
+	 * callbacks. May be NULL.
 	 */
 	void (*stop)(struct process *p);
 };

@@ -497,6 +497,24 @@ static void the_end_comes_for_everybody(void **state)
 	peers_ended(&peers);
 }
 
+/* More than are read in one turn of the loop: some come when it has been left. */
+static void links_that_come_too_late(void **state)
+{
+	int late[80];
+
+	(void)state;
+	peers_prepare(&peers);
+	peers_start(&peers);
+	assert_int_equal(kill(peers.pid, SIGSTOP), 0);
+	peers_drain(&peers, 60);
+	for (size_t i = 0; i < 80; i++)
+		late[i] = peers_link(&peers, IPC_AUTH);
+	assert_int_equal(kill(peers.pid, SIGCONT), 0);
+	peers_ended(&peers);
+	for (size_t i = 0; i < 80; i++)
+		(void)close(late[i]);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -528,6 +546,7 @@ int main(void)
 		cmocka_unit_test(after_a_reload_nobody_is_sent_away),
 		cmocka_unit_test(at_the_end_sessions_have_time),
 		cmocka_unit_test(the_end_comes_for_everybody),
+		cmocka_unit_test(links_that_come_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
