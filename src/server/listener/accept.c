@@ -104,8 +104,12 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
 	struct acceptor *const a = poll->data;
 
-	(void)status;
 	(void)events;
+	if (status < 0) {
+		/* libuv has stopped watching it. */
+		pause_accepting(a->listener, -status);
+		return;
+	}
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
 		socklen_t n = sizeof(from);
