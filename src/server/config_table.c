@@ -117,7 +117,7 @@ const struct config_row config_rows[] = {
 	{{"max_connections_per_address", "number", "100", "connections from one address; 0: any"},
 	 NUM(max_connections_per_address, 0, 1000000)},
 	{{"max_connections_per_user", "number", "10",
-	  "sessions of one user, logged in or logging in; 0: any"},
+	  "sessions of one user, and logins from one address; 0: any"},
 	 NUM(max_connections_per_user, 0, 1000000)},
 	{{"login_timeout", "duration", "1m", "time to log in"}, SECONDS(login_timeout, 1, DAY)},
 	{{"idle_timeout", "duration", "10m", "silence after login; RFC 1939 asks for 10m at least"},

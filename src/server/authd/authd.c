@@ -248,7 +248,7 @@ static int start(struct process *p, struct err *err)
 	ad->seed = rand_u64() | 1;
 	ad->hashing_max = p->threads;
 	TAILQ_INIT(&ad->listeners);
-	TAILQ_INIT(&ad->waiting);
+	TAILQ_INIT(&ad->turns);
 	TAILQ_INIT(&ad->delayed);
 	ad->cache = auth_cache_new();
 	ad->sasl = sasl_context_new(p->config->hostname);

@@ -159,6 +159,7 @@ static struct request *begin(struct link *l, uint64_t id, const struct ipc_origi
 		return NULL;
 	}
 	r->login->origin = *origin;
+	r->login->place = authd_place(l->ad, origin->remote);
 	r->login->how = how;
 	return r;
 }

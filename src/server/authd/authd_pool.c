@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * As many passwords are verified at a time as there are threads; the others wait
- * here and not in libuv's queue, where nobody could take them out again.
+ * As many passwords are verified at a time as there are threads; the others wait in
+ * our queue and not in libuv's, where nobody could take them out again.
  */
 #include <assert.h>
 
@@ -45,25 +45,16 @@ static void done(uv_work_t *work, int status)
 	ad->hashing--;
 	r->state = REQUEST_LOOKUP;
 	login_verified(r);
-	while (ad->hashing < ad->hashing_max && (next = TAILQ_FIRST(&ad->waiting)) != NULL) {
-		TAILQ_REMOVE(&ad->waiting, next, queue);
+	while (ad->hashing < ad->hashing_max && (next = authd_queue_take(ad)) != NULL)
 		start(next);
-	}
 }
 
 void authd_pool_verify(struct request *r)
 {
 	struct authd *ad = r->ad;
 
-	if (ad->hashing < ad->hashing_max) {
+	if (ad->hashing < ad->hashing_max)
 		start(r);
-		return;
-	}
-	r->state = REQUEST_QUEUED;
-	TAILQ_INSERT_TAIL(&ad->waiting, r, queue);
-}
-
-void authd_pool_forget(struct request *r)
-{
-	TAILQ_REMOVE(&r->ad->waiting, r, queue);
+	else if (!authd_queue_put(r))
+		request_refuse(r, IPC_TEMPORARY);
 }

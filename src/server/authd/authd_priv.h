@@ -59,12 +59,19 @@ enum request_state {
 	REQUEST_DELAYED,
 };
 
-/* How many passwords somebody is having verified under one name. */
+/*
+ * How many passwords somebody at one place is having verified under one name. Not how
+ * many everybody is: or guessing under a name would lock its user out.
+ */
 struct trier {
 	LIST_ENTRY(trier) triers;
 	unsigned n;
+	uint64_t place;
 	char name[LIMIT_USER + 1];
 };
+
+/* Whoever is at one place, while passwords of theirs wait. */
+struct guest;
 
 /* The large part of a request: it goes before an answer is delayed. Wiped when freed. */
 struct login {
@@ -80,7 +87,9 @@ struct login {
 	bool locked; /* or no record: record.secret is a decoy */
 	struct auth_cache_key key;
 	bool has_key;
+	uint64_t place;      /* where they are: an address or a network */
 	struct trier *trier; /* counted in while not NULL */
+	struct guest *guest; /* QUEUED */
 	/* APOP */
 	char timestamp[128];
 	char digest[33];
@@ -96,7 +105,7 @@ struct login {
 struct request {
 	LIST_ENTRY(request) bucket;
 	TAILQ_ENTRY(request) of_link;
-	TAILQ_ENTRY(request) queue; /* of the pool, or of delayed answers */
+	TAILQ_ENTRY(request) queue; /* of a guest, or of delayed answers */
 	struct authd *ad;
 	struct link *link; /* NULL: cancelled. Borrowed */
 	uint64_t id;       /* the session */
@@ -109,6 +118,13 @@ struct request {
 
 TAILQ_HEAD(request_queue, request);
 
+struct guest {
+	LIST_ENTRY(guest) bucket;
+	TAILQ_ENTRY(guest) turn;
+	struct request_queue waiting; /* QUEUED; never empty */
+	uint64_t place;
+};
+
 struct authd {
 	struct process *process;
 	struct userdb *userdb;        /* Owned */
@@ -118,8 +134,9 @@ struct authd {
 	struct link *storage;         /* Owned. NULL: away */
 	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
 	LIST_HEAD(, trier) triers[AUTHD_BUCKETS];
-	size_t n_requests;            /* cancelled ones in the pool too */
-	struct request_queue waiting; /* QUEUED */
+	LIST_HEAD(, guest) guests[AUTHD_BUCKETS];
+	TAILQ_HEAD(, guest) turns;
+	size_t n_requests; /* cancelled ones in the pool too */
 	unsigned hashing;
 	unsigned hashing_max;
 	struct request_queue delayed; /* by answer_ms */
@@ -147,7 +164,10 @@ void request_refuse(struct request *r, enum ipc_status status);
 /* Frees all but what a delayed answer needs. */
 void request_drop_login(struct request *r);
 
-/* False when this name has as many passwords being verified as the configuration allows. */
+/*
+ * False when this name has as many passwords being verified, from the same place, as
+ * the configuration allows.
+ */
 bool request_count_trier(struct request *r);
 void request_uncount_trier(struct request *r);
 
@@ -163,10 +183,21 @@ void authd_delay_forget(struct request *r);
 
 /*
  * Verifies password and prepared against record.secret; login_verified() comes
- * from the loop. Not a moment on the loop's thread.
+ * from the loop. Not a moment on the loop's thread. Without memory it refuses.
  */
 void authd_pool_verify(struct request *r);
-void authd_pool_forget(struct request *r); /* a QUEUED one */
+
+/* ---- authd_queue.c: who is next ---- */
+
+/* Where a numeric address is: itself, or its IPv6 network. */
+uint64_t authd_place(const struct authd *ad, const char *remote);
+
+/* False when there is no memory. */
+bool authd_queue_put(struct request *r);
+
+/* The next one, out of the queue. NULL: there is none. */
+struct request *authd_queue_take(struct authd *ad);
+void authd_queue_forget(struct request *r);
 
 /* ---- authd_login.c: PASS, APOP and SASL ---- */
 

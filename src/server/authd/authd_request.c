@@ -93,7 +93,7 @@ void request_cancel(struct request *r)
 		detach(r);
 		return;
 	case REQUEST_QUEUED:
-		authd_pool_forget(r);
+		authd_queue_forget(r);
 		break;
 	case REQUEST_DELAYED:
 		authd_delay_forget(r);
@@ -141,13 +141,14 @@ bool request_count_trier(struct request *r)
 
 	LIST_FOREACH(t, &ad->triers[bucket], triers)
 	{
-		if (strcmp(t->name, name) == 0)
+		if (t->place == r->login->place && strcmp(t->name, name) == 0)
 			break;
 	}
 	if (t == NULL) {
 		t = calloc(1, sizeof(*t));
 		if (t == NULL)
 			return false;
+		t->place = r->login->place;
 		memcpy(t->name, name, sizeof(name));
 		LIST_INSERT_HEAD(&ad->triers[bucket], t, triers);
 	} else if (max != 0 && t->n >= max) {

@@ -200,15 +200,21 @@ static inline void put(char *to, size_t cap, const char *text)
 	(void)snprintf(to, cap, "%s", text);
 }
 
-static inline void say_pass_from(int fd, uint64_t session, const char *user, const char *password,
-				 uint32_t flags)
+static inline void say_pass_at(int fd, uint64_t session, const char *remote, const char *user,
+			       const char *password, uint32_t flags)
 {
 	ipc_start(&msg, IPC_AUTH_PASS, session);
 	msg.pass.origin.flags = flags;
-	put(msg.pass.origin.remote, sizeof(msg.pass.origin.remote), "192.0.2.9");
+	put(msg.pass.origin.remote, sizeof(msg.pass.origin.remote), remote);
 	put(msg.pass.user, sizeof(msg.pass.user), user);
 	put(msg.pass.password, sizeof(msg.pass.password), password);
 	peers_send(fd, &msg, -1);
+}
+
+static inline void say_pass_from(int fd, uint64_t session, const char *user, const char *password,
+				 uint32_t flags)
+{
+	say_pass_at(fd, session, "192.0.2.9", user, password, flags);
 }
 
 static inline void say_pass(int fd, uint64_t session, const char *user, const char *password)

@@ -241,6 +241,44 @@ static void too_many_of_one_name(void **state)
 	hear_open(p, LISTENER_A, 4, "carol");
 }
 
+/* Somebody guesses under carol's name, as fast as they may. She gets in all the same. */
+static void guessing_locks_nobody_out(void **state)
+{
+	struct peers *p = *state;
+
+	p->config.max_connections_per_user = 2;
+	peers_start(p);
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
+	for (uint64_t i = 1; i <= 9; i++)
+		say_pass(p->a, i, "carol", "wrong");
+	say_pass_at(p->a, 10, "192.0.2.10", "carol", "pass word", IPC_AUTH_TLS);
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
+	for (uint64_t i = 3; i <= 9; i++)
+		hear_failed(p->a, i, IPC_TOO_MANY);
+	hear_open(p, LISTENER_A, 10, "carol");
+	hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
+	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
+}
+
+/* One thread, nine passwords of one address, then one of each of others. */
+static void each_address_has_its_turn(void **state)
+{
+	/* The last two are in one network. */
+	static const char *const others[] = {"192.0.2.10", "unix", "2001:db8::1", "2001:db8::ffff"};
+	static const uint64_t order[] = {1, 2, 21, 22, 23, 3, 24, 4, 5, 6, 7, 8, 9};
+	struct peers *p = *state;
+
+	peers_start(p);
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
+	for (uint64_t i = 1; i <= 9; i++)
+		say_pass(p->a, i, "carol", "wrong");
+	for (uint64_t i = 0; i < 4; i++)
+		say_pass_at(p->a, 21 + i, others[i], "carol", "wrong", IPC_AUTH_TLS);
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		hear_failed(p->a, order[i], IPC_BAD_CREDENTIALS);
+}
+
 static void more_requests_than_connections(void **state)
 {
 	struct peers *p = *state;
@@ -473,6 +511,8 @@ int main(void)
 		TEST(a_poll_waits_for_no_hash),
 		TEST(cancelled_ones_get_no_grant),
 		TEST(too_many_of_one_name),
+		TEST(guessing_locks_nobody_out),
+		TEST(each_address_has_its_turn),
 		TEST(more_requests_than_connections),
 		TEST(clear_passwords_need_leave),
 		TEST(recipients),
