@@ -196,12 +196,26 @@ class Daemon:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def listeners(self):
+        """The ids of those that take connections, as far as the log says."""
+        ids = {int(line.rsplit(' id=')[1].split()[0])
+               for line in self.logged('event=child-started role=listener')}
+        return {i for i in ids if not self.logged(self.listener_leaves(i))}
+
+    @staticmethod
+    def listener_leaves(i):
+        return rf'process=listener-{i} event=drain |event=child-(ended|died) role=listener id={i} '
+
     def reload(self, **options):
+        """From here on, every new connection is one of the new configuration."""
         if options:
             self.configure(**options)
+        old = self.listeners()
         since = self.mark()
         self.signal(signal.SIGHUP)
         self.wait_for('event=reloaded|"event":"reloaded"', since)
+        for i in old:  # until it has read that it shall not, an old one takes some
+            self.wait_for(self.listener_leaves(i), since)
 
     def stop(self):
         """Its exit status; every child has gone by then."""
