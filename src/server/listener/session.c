@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/secret.h"
+#include "net/tcp_sent.h"
 #include "server/listener/listener_priv.h"
 
 /*
@@ -331,8 +332,15 @@ static void set_deadline(struct session *s, enum session_wants wants, bool block
 		kind = TIMEOUT_WRITE;
 	else if (wants == SESSION_WANTS_PEER)
 		kind = TIMEOUT_NONE;
-	if (kind != s->timeout.kind || s->progress)
-		listener_set_timeout(s->listener, s, kind);
+	if (kind == s->timeout.kind && !s->progress)
+		return;
+	if (kind == TIMEOUT_WRITE) {
+		struct tcp_sent sent = {0};
+
+		(void)tcp_sent(conn_fd(&s->conn), &sent);
+		s->acked = sent.acked;
+	}
+	listener_set_timeout(s->listener, s, kind);
 }
 
 /* Goes on until the connection or another process must do something first. */
@@ -401,6 +409,24 @@ void session_run(struct session *s)
 	drive(s);
 }
 
+/*
+ * The kernel takes megabytes, and says that there is room again when a good part of
+ * them is gone. On a slow line that is minutes in which nothing is heard of the
+ * client, although it is neither stuck nor silent: then its time begins anew.
+ */
+static bool is_receiving(struct session *s, enum timeout_kind kind)
+{
+	struct tcp_sent sent;
+
+	if (s->_phase != OPEN || !s->logged_in || !tcp_sent(conn_fd(&s->conn), &sent))
+		return false;
+	if (kind == TIMEOUT_IDLE ? !sent.pending : sent.acked == s->acked)
+		return false;
+	s->acked = sent.acked;
+	listener_set_timeout(s->listener, s, sent.pending ? TIMEOUT_WRITE : TIMEOUT_IDLE);
+	return true;
+}
+
 void session_expire(struct session *s, enum timeout_kind kind)
 {
 	static const char *const names[TIMEOUT_KINDS] = {
@@ -410,6 +436,8 @@ void session_expire(struct session *s, enum timeout_kind kind)
 		[TIMEOUT_LINGER] = "linger",
 	};
 
+	if ((kind == TIMEOUT_WRITE || kind == TIMEOUT_IDLE) && is_receiving(s, kind))
+		return;
 	if (kind != TIMEOUT_LINGER)
 		log_event(LOG_LEVEL_INFO, "timeout", log_hex("session", s->log_id),
 			  log_str("remote", s->remote), log_str("timeout", names[kind]));

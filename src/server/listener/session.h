@@ -100,6 +100,7 @@ struct session {
 	struct session *prev;        /* Borrowed: of all in this listener */
 	struct session *next;        /* Borrowed */
 	struct timeout timeout;
+	uint64_t acked;       /* when TIMEOUT_WRITE began: what the peer had taken */
 	uint64_t address_key; /* 0: not counted */
 
 	char *in; /* Owned: behind the struct, or in_grown */
