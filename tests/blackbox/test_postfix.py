@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import smtplib
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -92,6 +93,11 @@ class Postfix:
             self.process = subprocess.Popen(['postfix', '-c', str(self.conf), 'start-fg'],
                                             stdout=log, stderr=log, start_new_session=True)
         self.wait_for('starting the Postfix mail system')
+        wait_until(self.listens, 'Postfix listens')
+
+    def listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(('127.0.0.1', self.port.number)) == 0
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -132,10 +138,10 @@ def servers():
         postfix = Postfix(path)
         postfix.command('postfix', 'check')
         options = dict(line.split(' = ') for line in recipe('restanted.conf'))
-        socket = options.pop('lmtp_listen').strip('{}"').replace('/var/spool/postfix',
+        listen = options.pop('lmtp_listen').strip('{}"').replace('/var/spool/postfix',
                                                                  str(postfix.spool))
         with running() as start:
-            daemon = start(lmtp_listen=[socket],
+            daemon = start(lmtp_listen=[listen],
                            **{name: value.strip('"') for name, value in options.items()})
             postfix.start()
             try:
