@@ -106,7 +106,7 @@ static enum fetch_status sent_status(const struct dialogue *d, enum pop3_client_
 		break;
 	}
 	/* The caller asks dialogue_may_send() and knows what the session has come to. */
-	assert(!"a command out of turn");
+	assert(false);
 	return FETCH_PROTOCOL;
 }
 

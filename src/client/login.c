@@ -315,7 +315,8 @@ static enum fetch_status as_configured(struct session *s, const char *auth)
 		if (strcmp(way->option, auth) == 0)
 			return sasl(s, way);
 	}
-	assert(!"the table of options has words that aren't known here");
+	/* The table of options has no other words. */
+	assert(false);
 	return FETCH_CONFIG;
 }
 
