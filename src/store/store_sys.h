@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifdef STORE_STEPS
@@ -115,6 +117,31 @@ static inline int sys_fstatat(int dir, const char *path, struct stat *ret_st)
 static inline int sys_flock(int fd, int how)
 {
 	return store_step("flock", false) ? flock(fd, how) : -1;
+}
+
+static inline int sys_fstatfs(int fd, struct statfs *ret_fs)
+{
+	return store_step("fstatfs", false) ? fstatfs(fd, ret_fs) : -1;
+}
+
+static inline int sys_inotify_init(void)
+{
+	return store_step("inotify_init", false) ? inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : -1;
+}
+
+static inline int sys_inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+	return store_step("inotify_add_watch", false) ? inotify_add_watch(fd, path, mask) : -1;
+}
+
+static inline int sys_inotify_rm_watch(int fd, int wd)
+{
+	return store_step("inotify_rm_watch", false) ? inotify_rm_watch(fd, wd) : -1;
+}
+
+static inline ssize_t sys_inotify_read(int fd, void *p, size_t n)
+{
+	return store_step("inotify_read", false) ? read(fd, p, n) : -1;
 }
 
 /* All n octets, or -1 with errno: ENODATA when the file ends before. */

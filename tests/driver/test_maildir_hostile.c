@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -243,6 +244,39 @@ static void test_journal_of_others(void **state)
 	expect_list(h, "2.b ");
 }
 
+/* Who may read new/ can lock it. That costs time, and nobody his mail. */
+static void test_locked_by_others(void **state)
+{
+	struct help *const h = *state;
+	char path[HELP_PATH_MAX * 2];
+	struct stat before;
+	struct stat after;
+	int fd;
+
+	help_write("a\r\n", "%s/new/1.a", h->maildrop);
+	expect_list(h, "1.a ");
+	(void)snprintf(path, sizeof(path), "%s/new", h->maildrop);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+
+	(void)snprintf(path, sizeof(path), "%s/restante.index", h->maildrop);
+	assert_int_equal(stat(path, &before), 0);
+	help_write("b\r\n", "%s/new/2.b", h->maildrop);
+	expect_list(h, "1.a 2.b ");
+	/* Nobody appends who might not be the only one. */
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+	assert_int_equal(help_deliver(h, h->maildrop, "c\r\n"), 0);
+	assert_int_equal(help_delete(h, 1, 2, 0), 0);
+
+	struct maildrop *const m = help_open(h);
+
+	assert_int_equal(maildrop_count(m), 1);
+	help_expect_text(m, 1, "c\r\n");
+	maildrop_close(m);
+	assert_int_equal(close(fd), 0);
+}
+
 /* UIDLs and sizes from somebody else: made anew. */
 static void test_index_of_others(void **state)
 {
@@ -263,7 +297,7 @@ static void test_index_of_others(void **state)
 		else
 			assert_int_equal(chmod(path, i == 0 ? 0660 : 0602), 0);
 		expect_list(h, "1.a ");
-		assert_true(help_noticed(h, "others can write to 'restante.index'"));
+		assert_true(help_noticed(h, "'restante.index': others can write to it"));
 		help_forget_notices(h);
 		expect_list(h, "1.a ");
 		assert_false(help_noticed(h, "restante.index"));
@@ -451,6 +485,7 @@ int main(void)
 		TEST(test_own_files_replaced),
 		TEST(test_journal_of_others),
 		TEST(test_index_of_others),
+		TEST(test_locked_by_others),
 		TEST(test_unreadable_file),
 		TEST(test_read_only_maildrop),
 		TEST(test_unreadable_journal_of_others),

@@ -15,6 +15,8 @@ static struct {
 	unsigned int count;
 	bool hit;
 	const char *call;
+	void (*other)(void *arg);
+	void *arg;
 	const char *forbidden;
 	int forbidden_errno;
 } steps;
@@ -42,6 +44,12 @@ bool steps_hit(void)
 const char *steps_hit_call(void)
 {
 	return steps.call;
+}
+
+void steps_meet(void (*other)(void *arg), void *arg)
+{
+	steps.other = other;
+	steps.arg = arg;
 }
 
 void steps_forbid(const char *call, int sys_errno)
@@ -77,6 +85,12 @@ bool store_step(const char *call, bool after)
 	case STEPS_KILL:
 		if (steps.count == steps.n)
 			(void)raise(SIGKILL);
+		return true;
+	case STEPS_MEET:
+		if (steps.count == steps.n) {
+			steps.hit = true;
+			steps.other(steps.arg);
+		}
 		return true;
 	case STEPS_FAIL:
 		fail = steps.count == steps.n;

@@ -13,6 +13,7 @@ enum steps_mode {
 	STEPS_FAIL,      /* step n fails, those after it work */
 	STEPS_FAIL_FROM, /* step n fails, and all after it */
 	STEPS_FULL_FROM, /* from step n on, what needs space fails with ENOSPC */
+	STEPS_MEET,      /* at step n somebody else does something: see steps_meet() */
 };
 
 /* Starts counting again from 1. */
@@ -23,6 +24,9 @@ unsigned int steps_count(void);
 bool steps_hit(void);
 /* The call that was hit. */
 const char *steps_hit_call(void);
+
+/* What the other one does, between two calls of ours. */
+void steps_meet(void (*other)(void *arg), void *arg);
 
 /* Every call of this name fails with this errno, whatever the mode; NULL ends it. */
 void steps_forbid(const char *call, int sys_errno);

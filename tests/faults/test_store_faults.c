@@ -234,8 +234,11 @@ static unsigned int run_commit(struct help *h, const uint32_t *marks)
 
 	if (help_try_open(h, &m) < 0)
 		return 0;
-	for (size_t i = 0; marks[i] != 0; i++)
-		assert_int_equal(maildrop_mark(m, marks[i]), 0);
+	/* Others may have taken some. */
+	for (size_t i = 0; marks[i] != 0; i++) {
+		if (marks[i] <= maildrop_count(m))
+			assert_int_equal(maildrop_mark(m, marks[i]), 0);
+	}
 	r = maildrop_commit(m, &removed, NULL);
 	maildrop_close(m);
 	return r == 0 ? 1 : 0;
@@ -630,6 +633,234 @@ static void test_replay_reads_once(void **state)
 	maildrop_close(m);
 }
 
+/* ---- other programs, between any two calls of ours ---- */
+
+static void foreign_put(void *arg)
+{
+	const struct help *const h = arg;
+
+	help_write("a\r\n", "%s/tmp/9.foreign", h->maildrop);
+	assert_int_equal(
+		rename(path_of(arg, "alice/tmp/9.foreign"), path_of(arg, "alice/new/9.foreign")),
+		0);
+}
+
+static void foreign_mark(void *arg)
+{
+	(void)rename(path_of(arg, "alice/new/3.c"), path_of(arg, "alice/cur/3.c:2,S"));
+}
+
+static void foreign_take(void *arg)
+{
+	(void)unlink(path_of(arg, "alice/cur/4.d:2,"));
+}
+
+/* One goes, one comes: the number of entries says nothing. */
+static void foreign_exchange(void *arg)
+{
+	(void)unlink(path_of(arg, "alice/new/3.c"));
+	help_write("other\r\n", "%s/new/7.d", ((const struct help *)arg)->maildrop);
+}
+
+static unsigned int run_deliver_to_alice(struct help *h)
+{
+	return help_deliver(h, h->maildrop, "new\r\n") == 0;
+}
+
+/* Another thread or server of ours. */
+static void own_deliver(void *arg)
+{
+	int status;
+	pid_t pid;
+
+	(void)fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		steps_set(STEPS_OFF, 0, 0);
+		_exit(run_deliver_to_alice(arg) == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* What the next session sees is what is there, whatever came in between what. */
+static void meet_everywhere(struct help *h, unsigned int (*run)(struct help *h),
+			    void (*other)(void *arg))
+{
+	bool hit = true;
+	unsigned int n;
+
+	for (n = 1; hit && n < STEPS_MAX; n++) {
+		struct maildrop *m;
+		unsigned int files;
+
+		afresh(h);
+		prepare_indexed(h);
+		steps_meet(other, h);
+		steps_set(STEPS_MEET, n, 0);
+		(void)run(h);
+		hit = steps_hit();
+		steps_set(STEPS_OFF, 0, 0);
+		files = (unsigned int)(help_count_files("%s/new", h->maildrop) +
+				       help_count_files("%s/cur", h->maildrop));
+		m = help_open(h);
+		if (maildrop_count(m) != files)
+			fail_msg("step %u: %u messages in %u files", n, maildrop_count(m), files);
+		/* Nobody has found another's half-written index either. */
+		assert_false(help_noticed(h, "restante.index"));
+		for (uint32_t i = 1; i <= maildrop_count(m); i++) {
+			size_t length;
+			char *const text = help_text(m, i, &length);
+
+			assert_int_equal(length, help_record(m, i).octets);
+			free(text);
+		}
+		maildrop_close(m);
+	}
+	assert_true(n > 5 && n < STEPS_MAX);
+}
+
+static unsigned int run_open_quietly(struct help *h)
+{
+	struct maildrop *const m = help_open(h);
+
+	maildrop_close(m);
+	return 1;
+}
+
+static unsigned int run_open_changed(struct help *h)
+{
+	help_write("a\r\n", "%s/cur/8.changed:2,", h->maildrop);
+	return run_open_quietly(h);
+}
+
+static void test_others_at_every_step(void **state)
+{
+	static void (*const others[])(void *) = {foreign_put, foreign_mark, foreign_take,
+						 foreign_exchange};
+	static unsigned int (*const runs[])(struct help *) = {run_deliver_to_alice,
+							      run_open_quietly, run_open_changed,
+							      run_commit_one, run_commit_three};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		for (size_t j = 0; j < sizeof(runs) / sizeof(runs[0]); j++)
+			meet_everywhere(*state, runs[j], others[i]);
+	}
+}
+
+static void test_own_delivery_at_every_step(void **state)
+{
+	static unsigned int (*const runs[])(struct help *) = {run_deliver_to_alice,
+							      run_open_changed, run_commit_three};
+
+	for (size_t j = 0; j < sizeof(runs) / sizeof(runs[0]); j++)
+		meet_everywhere(*state, runs[j], own_deliver);
+}
+
+/* What we deliver ourselves is in the index at once: the next session reads no directory. */
+static void test_fast_after_delivery(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+
+	prepare_indexed(h);
+	for (uint32_t n = 1; n <= 3; n++) {
+		char *list;
+
+		for (uint32_t i = 0; i < n; i++)
+			assert_int_equal(help_deliver(h, h->maildrop, ".new\r\n"), 0);
+		steps_set(STEPS_OFF, 0, 0);
+		assert_int_equal(help_try_open(h, &m), 0);
+		assert_int_equal(steps_count(), 8);
+		assert_int_equal(maildrop_count(m), MESSAGES + n * (n + 1) / 2);
+		help_expect_text(m, maildrop_count(m), ".new\r\n");
+		list = help_list(m);
+		maildrop_close(m);
+
+		/* It says what a reading says: same order, same UIDLs, same sizes. */
+		char path[HELP_PATH_MAX * 2];
+		struct index_record before[MESSAGES + 6];
+		uint32_t count;
+
+		m = help_open(h);
+		count = maildrop_count(m);
+		for (uint32_t i = 1; i <= count; i++)
+			before[i - 1] = help_record(m, i);
+		maildrop_close(m);
+		(void)snprintf(path, sizeof(path), "%s/restante.index", h->maildrop);
+		assert_int_equal(unlink(path), 0);
+		m = help_open(h);
+		assert_int_equal(maildrop_count(m), count);
+		for (uint32_t i = 1; i <= count; i++) {
+			const struct index_record after = help_record(m, i);
+
+			assert_memory_equal(&before[i - 1], &after, sizeof(after));
+		}
+		maildrop_close(m);
+		free(list);
+	}
+}
+
+/* Where the kernel tells nothing, or has told too much, the next session reads. */
+static void test_without_watches(void **state)
+{
+	static const struct {
+		const char *call;
+		int sys_errno;
+	} cases[] = {{"fstatfs", ENOSYS},
+		     {"inotify_init", EMFILE},
+		     {"inotify_add_watch", ENOSPC},
+		     {"inotify_read", EINVAL}};
+	struct help *const h = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct maildrop *m;
+
+		afresh(h);
+		prepare_indexed(h);
+		/* So that there is none from before. */
+		store_free(h->store);
+		assert_int_equal(store_new("maildir", "mx.example", NULL, NULL, &h->store, NULL),
+				 0);
+		steps_forbid(cases[i].call, cases[i].sys_errno);
+		assert_int_equal(help_deliver(h, h->maildrop, "new\r\n"), 0);
+		steps_forbid(NULL, 0);
+		steps_set(STEPS_OFF, 0, 0);
+		m = help_open(h);
+		assert_true(steps_count() > 20);
+		assert_int_equal(maildrop_count(m), MESSAGES + 1);
+		maildrop_close(m);
+	}
+}
+
+/* While a session has it too: its own snapshot stays, the next one sees all. */
+static void test_deliver_beside_session(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+	uint32_t removed;
+
+	prepare_indexed(h);
+	for (int turn = 0; turn < 2; turn++) {
+		m = help_open(h);
+		const uint32_t count = maildrop_count(m);
+
+		assert_int_equal(help_deliver(h, h->maildrop, "new\r\n"), 0);
+		assert_int_equal(maildrop_count(m), count);
+		if (turn == 1) {
+			/* In cur/: what the index says of new/ goes on to be true. */
+			assert_int_equal(maildrop_mark(m, 2), 0);
+			assert_int_equal(maildrop_commit(m, &removed, NULL), 0);
+		}
+		maildrop_close(m);
+		m = help_open(h);
+		assert_int_equal(maildrop_count(m), turn == 0 ? count + 1 : count);
+		help_expect_text(m, maildrop_count(m), "new\r\n");
+		maildrop_close(m);
+	}
+}
+
 /* What needs no disk work does none. */
 static void test_commit_of_nothing(void **state)
 {
@@ -665,6 +896,11 @@ int main(void)
 		TEST(test_lock_file),
 		TEST(test_fast_path),
 		TEST(test_replay_reads_once),
+		TEST(test_others_at_every_step),
+		TEST(test_own_delivery_at_every_step),
+		TEST(test_fast_after_delivery),
+		TEST(test_without_watches),
+		TEST(test_deliver_beside_session),
 		TEST(test_commit_of_nothing),
 	};
 

@@ -5,8 +5,8 @@
 #include "store/maildir/maildir_priv.h"
 
 /* The name goes in as what follows the UIDL, or whole, or not at all: as it fits. */
-static void make_record(const struct maildir_catalog *c, const struct maildir_message *m,
-			struct index_record *r)
+void maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
+			  struct index_record *r)
 {
 	const struct span uidl = maildir_message_uidl(c, m);
 	struct span name = maildir_message_name(c, m);
@@ -38,7 +38,7 @@ static int put_records(struct index_writer *w, const struct maildir_catalog *c, 
 	for (uint32_t i = first; i < c->count && r == 0; i++) {
 		if (c->v[i].state == MAILDIR_GONE)
 			continue;
-		make_record(c, &c->v[i], &record);
+		maildir_index_record(c, &c->v[i], &record);
 		r = index_writer_put(w, &record);
 	}
 	return r;
@@ -237,19 +237,21 @@ static void correct(const struct maildir_drop *m, uint32_t n, size_t *at, struct
 	r->flags = (r->flags & ~(uint32_t)INDEX_FLAGS_OF_CONTENT) | c->flags;
 }
 
-static int copy_records(struct maildir_drop *m, struct index_writer *w, bool deleted)
+/* All there are: behind this session's own, deliveries may have put others. */
+static int copy_records(struct maildir_drop *m, struct index_writer *w, uint32_t count,
+			bool deleted)
 {
 	size_t at = 0;
 	struct index_reader reader;
 	struct index_record record;
-	int r = index_reader_init(&reader, m->base.snapshot_fd, m->base.count);
+	int r = index_reader_init(&reader, m->base.snapshot_fd, count);
 
-	for (uint32_t n = 1; r == 0 && n <= m->base.count; n++) {
+	for (uint32_t n = 1; r == 0 && n <= count; n++) {
 		const int got = index_reader_next(&reader, &record);
 
 		if (got <= 0)
 			r = got == 0 ? -ENODATA : got;
-		if (r < 0 || (deleted && maildrop_is_marked(&m->base, n)))
+		if (r < 0 || (deleted && n <= m->base.count && maildrop_is_marked(&m->base, n)))
 			continue;
 		correct(m, n, &at, &record);
 		r = index_writer_put(w, &record);
@@ -258,7 +260,7 @@ static int copy_records(struct maildir_drop *m, struct index_writer *w, bool del
 	return r;
 }
 
-void maildir_index_update(struct maildir_drop *m, bool deleted)
+static int update(struct maildir_drop *m, bool deleted)
 {
 	const uint64_t boot = maildir_store_of(m)->boot;
 	struct index_writer w = {.fd = -1};
@@ -268,28 +270,40 @@ void maildir_index_update(struct maildir_drop *m, bool deleted)
 	int fd;
 	int r;
 
-	if (m->n_corrections > 0)
-		qsort(m->corrections, m->n_corrections, sizeof(*m->corrections),
-		      compare_corrections);
 	/* In doubt it stays in doubt. */
 	if (sys_fstat(m->base.snapshot_fd, &st) < 0 ||
 	    index_read_header(m->base.snapshot_fd, &st, boot, &old, &trust) < 0 ||
 	    trust != INDEX_TRUSTED)
-		return;
+		return 0;
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
 	if (r == 0)
-		r = copy_records(m, &w, deleted);
+		r = copy_records(m, &w, old.count, deleted);
 	/* The times from before: the directories that were deleted from have others now. */
 	if (r == 0)
 		r = index_writer_finish(&w, old.dirs, boot);
 	index_writer_done(&w);
 	r = finish_tmp(m, fd, r);
 	sys_close(fd);
+	return r;
+}
+
+void maildir_index_update(struct maildir_drop *m, bool deleted)
+{
+	const int new_fd = maildir_drop_dir(m, MAILDIR_NEW, NULL);
+	const bool locked = new_fd >= 0 && maildir_lock_index(new_fd);
+	int r;
+
+	if (m->n_corrections > 0)
+		qsort(m->corrections, m->n_corrections, sizeof(*m->corrections),
+		      compare_corrections);
+	r = update(m, deleted);
 	if (r < 0)
 		store_say(m->base.store, m->owner.path, "cannot write '%s': %s, will retry",
 			  MAILDIR_INDEX, sys_reason(-r));
 	m->n_corrections = 0;
+	if (locked)
+		maildir_unlock_index(new_fd);
 }
 
 /*
@@ -299,6 +313,10 @@ void maildir_index_update(struct maildir_drop *m, bool deleted)
 void maildir_index_doubt(struct maildir_drop *m)
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(index_stamp_ns())};
+	const int new_fd = maildir_drop_dir(m, MAILDIR_NEW, NULL);
+	const bool locked = new_fd >= 0 && maildir_lock_index(new_fd);
 
 	(void)sys_futimens(m->base.snapshot_fd, times);
+	if (locked)
+		maildir_unlock_index(new_fd);
 }

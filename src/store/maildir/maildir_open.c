@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "store/maildir/maildir_priv.h"
@@ -63,6 +64,28 @@ static int lock(struct maildir_drop *m, struct err *err)
 	return r < 0 ? err_sys(err, -r, "cannot lock '%s'", m->owner.path) : 0;
 }
 
+#define LOCK_TRIES 20
+
+bool maildir_lock_index(int new_fd)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (int turn = 0; turn < LOCK_TRIES; turn++) {
+		if (turn > 0)
+			(void)nanosleep(&pause, NULL);
+		if (sys_flock(new_fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK)
+			break;
+	}
+	return false;
+}
+
+void maildir_unlock_index(int new_fd)
+{
+	(void)sys_flock(new_fd, LOCK_UN);
+}
+
 /* The times of new/ and cur/, which are made if they are missing. */
 static int dir_times(struct maildir_drop *m, struct index_mark ret_dirs[MAILDIR_DIRS],
 		     struct err *err)
@@ -85,9 +108,19 @@ static int dir_times(struct maildir_drop *m, struct index_mark ret_dirs[MAILDIR_
 	return 0;
 }
 
-/* Opens the index, if there is one that can be read. *ret_fd may be -1 with 0 returned. */
-static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *ret_header,
-		      enum index_trust *ret_trust, struct err *err)
+static void say_useless(struct maildir_drop *m, bool quiet, const char *why)
+{
+	if (!quiet)
+		store_say(m->base.store, m->owner.path, "cannot use '%s': %s, made anew",
+			  MAILDIR_INDEX, why);
+}
+
+/*
+ * Opens the index, if there is one that can be read. *ret_fd may be -1 with 0 returned,
+ * and unless quiet it was said why.
+ */
+static int open_index(struct maildir_drop *m, bool quiet, int *ret_fd,
+		      struct index_header *ret_header, enum index_trust *ret_trust, struct err *err)
 {
 	struct stat st;
 	const int fd = maildir_file_open(m->root_fd, MAILDIR_INDEX, &st);
@@ -98,13 +131,11 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 	if (fd == -ENOENT)
 		return 0;
 	if (fd == -EACCES || fd == -ELOOP || fd == -EPERM) {
-		store_say(m->base.store, m->owner.path, "cannot read '%s': %s, made anew",
-			  MAILDIR_INDEX, sys_reason(-fd));
+		say_useless(m, quiet, sys_reason(-fd));
 		return 0;
 	}
 	if (fd >= 0 && !maildir_is_private(&m->owner.o, &st)) {
-		store_say(m->base.store, m->owner.path, "others can write to '%s', made anew",
-			  MAILDIR_INDEX);
+		say_useless(m, quiet, "others can write to it");
 		sys_close(fd);
 		return 0;
 	}
@@ -115,44 +146,12 @@ static int open_index(struct maildir_drop *m, int *ret_fd, struct index_header *
 		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_INDEX);
 	}
 	if (*ret_trust == INDEX_USELESS) {
-		store_say(m->base.store, m->owner.path, "'%s' is damaged, made anew",
-			  MAILDIR_INDEX);
+		say_useless(m, quiet, "it is damaged");
 		sys_close(fd);
 		return 0;
 	}
 	*ret_fd = fd;
 	return 0;
-}
-
-/* Something has changed, or nothing is known: makes the list and writes it down. */
-static int make_snapshot(struct maildir_drop *m, int index_fd, const struct index_header *old,
-			 enum index_trust trust, struct index_mark trusted[MAILDIR_DIRS],
-			 struct err *err)
-{
-	const bool doubted = trust != INDEX_TRUSTED;
-	const uint64_t now = clock_wall_ns();
-	struct maildir_catalog c;
-	int r;
-
-	if (trust == INDEX_DOUBTED)
-		store_say(m->base.store, m->owner.path,
-			  "'%s' isn't as it was left, checked against the files", MAILDIR_INDEX);
-	r = maildir_merge(m, index_fd, old, doubted, trusted, &c, err);
-	if (m->odd > ODD_MAX)
-		store_say(m->base.store, m->owner.path, "%u more files are no messages",
-			  m->odd - ODD_MAX);
-	if (r < 0)
-		return r;
-	/* Who takes the journal away by hand wants to see the messages again. */
-	if (m->pending.count > 0)
-		trusted[MAILDIR_NEW].mtime_ns = trusted[MAILDIR_CUR].mtime_ns = 0;
-	r = maildir_index_write(m, &c, doubted ? -1 : index_fd, old, trusted, err);
-	maildir_catalog_done(&c);
-
-	/* Once a day, and only when there is work anyway. */
-	if (r == 0 && (trust == INDEX_USELESS || old->made_ns / DAY_NS != now / DAY_NS))
-		maildir_tidy(m->root_fd, now);
-	return r;
 }
 
 /*
@@ -173,44 +172,103 @@ static int prove(struct maildir_drop *m, int index_fd, const struct index_header
 	return 0;
 }
 
-static int open_locked(struct maildir_drop *m, struct err *err)
-{
-	struct index_header h = {0};
+/* The index and the directories, as they are now. */
+struct look {
+	int fd; /* of the index; -1: none. Owned */
+	struct index_header header;
 	enum index_trust trust;
-	struct index_mark dirs[MAILDIR_DIRS];
-	bool same = true;
-	int fd = -1;
+	struct index_mark dirs[MAILDIR_DIRS]; /* time 0: changed, or never to be trusted */
+	bool same;                            /* the index says all there is */
+};
+
+static int take_look(struct maildir_drop *m, bool quiet, struct look *k, struct err *err)
+{
+	int r = open_index(m, quiet, &k->fd, &k->header, &k->trust, err);
+
+	if (r == 0)
+		r = dir_times(m, k->dirs, err);
+	if (r == 0 && k->trust == INDEX_UNPROVEN)
+		r = prove(m, k->fd, &k->header, &k->trust, err);
+	k->same = true;
+	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++) {
+		if (k->trust != INDEX_TRUSTED || m->pending.count > 0 ||
+		    !index_mark_eq(k->header.dirs[w], k->dirs[w]))
+			k->dirs[w].mtime_ns = 0;
+		k->same = k->same && k->dirs[w].mtime_ns != 0;
+	}
+	return r;
+}
+
+/*
+ * Something has changed, or nothing is known: makes the list and writes it down. Without
+ * the lock a delivery may be appending to the index, so it is replaced then.
+ */
+static int make_snapshot(struct maildir_drop *m, struct look *k, bool locked, struct err *err)
+{
+	const bool doubted = k->trust != INDEX_TRUSTED;
+	const uint64_t now = clock_wall_ns();
+	struct maildir_catalog c;
 	int r;
 
-	r = maildir_replay(m, err);
+	if (k->trust == INDEX_DOUBTED)
+		store_say(m->base.store, m->owner.path,
+			  "'%s' isn't as it was left, checked against the files", MAILDIR_INDEX);
+	r = maildir_merge(m, k->fd, &k->header, doubted, k->dirs, &c, err);
+	if (m->odd > ODD_MAX)
+		store_say(m->base.store, m->owner.path, "%u more files are no messages",
+			  m->odd - ODD_MAX);
+	if (r < 0)
+		return r;
+	/* Who takes the journal away by hand wants to see the messages again. */
+	if (m->pending.count > 0)
+		k->dirs[MAILDIR_NEW].mtime_ns = k->dirs[MAILDIR_CUR].mtime_ns = 0;
+	r = maildir_index_write(m, &c, doubted || !locked ? -1 : k->fd, &k->header, k->dirs, err);
+	maildir_catalog_done(&c);
+
+	/* Once a day, and only when there is work anyway. */
+	if (r == 0 && (k->trust == INDEX_USELESS || k->header.made_ns / DAY_NS != now / DAY_NS))
+		maildir_tidy(m->root_fd, now);
+	return r;
+}
+
+/* A delivery may have been about to write the index: once more, now that none can be. */
+static int look_again(struct maildir_drop *m, struct look *k, bool *ret_locked, struct err *err)
+{
+	const int new_fd = maildir_drop_dir(m, MAILDIR_NEW, err);
+
+	if (new_fd < 0)
+		return new_fd;
+	*ret_locked = maildir_lock_index(new_fd);
+	if (!*ret_locked)
+		return 0;
+	sys_close(k->fd);
+	return take_look(m, true, k, err);
+}
+
+static int open_locked(struct maildir_drop *m, struct err *err)
+{
+	struct look k = {.fd = -1};
+	bool locked = false;
+	int r = maildir_replay(m, err);
+
 	/* What that saw knows nothing of this session's messages. */
 	maildir_moved_free(m->moved);
 	m->moved = NULL;
 	if (r == 0)
-		r = open_index(m, &fd, &h, &trust, err);
-	if (r == 0)
-		r = dir_times(m, dirs, err);
-	if (r == 0 && trust == INDEX_UNPROVEN)
-		r = prove(m, fd, &h, &trust, err);
-	if (r < 0) {
-		sys_close(fd);
-		return r;
+		r = take_look(m, false, &k, err);
+	if (r == 0 && !k.same)
+		r = look_again(m, &k, &locked, err);
+	if (r == 0 && k.same) {
+		m->base.snapshot_fd = k.fd;
+		m->base.count = k.header.count;
+		m->base.octets = k.header.octets;
+		k.fd = -1;
+	} else if (r == 0) {
+		r = make_snapshot(m, &k, locked, err);
 	}
-
-	for (int w = 0; w < MAILDIR_DIRS; w++) {
-		if (trust != INDEX_TRUSTED || m->pending.count > 0 ||
-		    !index_mark_eq(h.dirs[w], dirs[w]))
-			dirs[w].mtime_ns = 0;
-		same = same && dirs[w].mtime_ns != 0;
-	}
-	if (same) {
-		m->base.snapshot_fd = fd;
-		m->base.count = h.count;
-		m->base.octets = h.octets;
-		return 0;
-	}
-	r = make_snapshot(m, fd, &h, trust, dirs, err);
-	sys_close(fd);
+	sys_close(k.fd);
+	if (locked)
+		maildir_unlock_index(m->dir_fd[MAILDIR_NEW]);
 	return r;
 }
 

@@ -15,6 +15,9 @@
  *	maildir_expunge   QUIT
  *	maildir_replay    a QUIT that was interrupted
  *	maildir_deliver   a message coming in
+ *	maildir_incoming  its file
+ *	maildir_note      its record in the index
+ *	maildir_watch     did anybody else change a directory meanwhile?
  *	maildir_tidy      what dead programs left behind
  */
 #pragma once
@@ -44,11 +47,16 @@ static inline const char *maildir_where_name(enum maildir_where where)
 	return where == MAILDIR_CUR ? "cur" : "new";
 }
 
+#define MAILDIR_WATCHES 32
+
 struct maildir_store {
 	struct store base;
 	uint64_t boot;
 	pthread_mutex_t make_lock; /* one thread at a time makes directories */
 	atomic_uint making;        /* threads that have begun to, and not synced yet */
+	pthread_mutex_t watch_lock;
+	int watches[MAILDIR_WATCHES]; /* inotify descriptors without watches. Owned */
+	unsigned int n_watches;
 };
 
 struct maildir_owner {
@@ -273,6 +281,58 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 		 struct err *err);
 void maildir_close(struct maildrop *maildrop);
 
+/*
+ * Who writes the index, or changes a directory and its mark together, excludes others
+ * who do. It is no more than that: who can't lock does neither of it (for long enough
+ * that a delivery is done, he tries; but anybody who may read new/ could hold it).
+ */
+bool maildir_lock_index(int new_fd);
+void maildir_unlock_index(int new_fd);
+
+/* ---- maildir_watch.c: did anybody else change a directory meanwhile? ---- */
+
+/*
+ * Between begin and end the kernel tells us of each name that comes to or goes from
+ * the directories, so that other programs' changes can be told from our own. Where it
+ * can't be relied upon, or fails, nobody is ever alone.
+ */
+struct maildir_watch {
+	struct maildir_store *store; /* Borrowed */
+	int fd;                      /* inotify's; -1: none. Owned */
+	int wd[MAILDIR_DIRS];
+	bool alone;
+	size_t n; /* octets in events */
+	size_t at;
+	_Alignas(struct inotify_event) char events[4096];
+};
+
+void maildir_watch_begin(struct maildir_watch *w, struct maildir_store *s);
+void maildir_watch_dir(struct maildir_watch *w, enum maildir_where where, int dir_fd);
+
+/* We have just put this name there, or taken it away: called for each, in order. */
+void maildir_watch_expect(struct maildir_watch *w, enum maildir_where where, const char *name);
+
+/* True: until now nothing has happened there that wasn't expected. */
+bool maildir_watch_alone(struct maildir_watch *w);
+void maildir_watch_end(struct maildir_watch *w);
+
+/* ---- maildir_note.c: a delivery's record in the index ---- */
+
+struct maildir_note {
+	struct maildir_store *store; /* Borrowed */
+	int new_fd;                  /* Borrowed */
+	int index_fd;                /* Owned */
+	bool locked;
+	bool follows; /* the index is right, and will be with one record more */
+	struct index_header header;
+	struct maildir_watch watch;
+};
+
+/* Before and after one name is put into new/ (NULL: it wasn't). They never fail. */
+void maildir_note_begin(struct maildir_note *note, struct maildir_store *s,
+			const struct store_owner *owner, int root_fd, int new_fd);
+void maildir_note_end(struct maildir_note *note, const char *name);
+
 /* ---- the rest, a file each ---- */
 
 /*
@@ -294,6 +354,9 @@ int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_heade
 int maildir_size(struct maildir_drop *m, const struct maildir_catalog *c,
 		 struct maildir_message *msg, struct err *err);
 
+/* As far as its name says it. False: that doesn't. */
+bool maildir_size_by_name(const struct maildir_catalog *c, struct maildir_message *msg);
+
 /* For a message of the old index: reads it again if its file isn't as long as that says. */
 int maildir_size_check(struct maildir_drop *m, const struct maildir_catalog *c,
 		       struct maildir_message *msg, struct err *err);
@@ -306,6 +369,10 @@ int maildir_file_open(int dir_fd, const char *name, struct stat *ret_st);
 
 /* Reads all of a file. 0, or as the disk says; -EFBIG past MAILDIR_BYTES_MAX. */
 int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t *ret_flags);
+
+/* The record of a message that has its UIDL and size. */
+void maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
+			  struct index_record *ret_record);
 
 /*
  * Writes the catalog into the index file, or where the disk refuses that into

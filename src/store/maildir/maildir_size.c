@@ -111,14 +111,13 @@ static int measure_message(struct maildir_drop *m, const struct maildir_catalog 
 	return 0;
 }
 
-int maildir_size(struct maildir_drop *m, const struct maildir_catalog *c,
-		 struct maildir_message *msg, struct err *err)
+bool maildir_size_by_name(const struct maildir_catalog *c, struct maildir_message *msg)
 {
 	struct maildir_name parts;
 
 	maildir_name_parse(maildir_message_name(c, msg), &parts);
 	if (!parts.has_sizes)
-		return measure_message(m, c, msg, err);
+		return false;
 
 	msg->bytes = parts.bytes;
 	msg->octets = parts.octets;
@@ -129,7 +128,13 @@ int maildir_size(struct maildir_drop *m, const struct maildir_catalog *c,
 	if (parts.bytes == parts.octets && parts.has_dots && parts.dots == 0)
 		msg->flags |= INDEX_NO_DOT;
 	msg->changed = true;
-	return 0;
+	return true;
+}
+
+int maildir_size(struct maildir_drop *m, const struct maildir_catalog *c,
+		 struct maildir_message *msg, struct err *err)
+{
+	return maildir_size_by_name(c, msg) ? 0 : measure_message(m, c, msg, err);
 }
 
 int maildir_size_check(struct maildir_drop *m, const struct maildir_catalog *c,

@@ -9,17 +9,26 @@ static struct store *maildir_new(void)
 		return NULL;
 	s->boot = index_boot();
 	atomic_init(&s->making, 0);
-	if (pthread_mutex_init(&s->make_lock, NULL) != 0) {
-		free(s);
-		return NULL;
-	}
+	if (pthread_mutex_init(&s->make_lock, NULL) != 0)
+		goto free_store;
+	if (pthread_mutex_init(&s->watch_lock, NULL) != 0)
+		goto destroy_make_lock;
 	return &s->base;
+
+destroy_make_lock:
+	(void)pthread_mutex_destroy(&s->make_lock);
+free_store:
+	free(s);
+	return NULL;
 }
 
 static void maildir_free(struct store *store)
 {
 	struct maildir_store *const s = (struct maildir_store *)store;
 
+	while (s->n_watches > 0)
+		sys_close(s->watches[--s->n_watches]);
+	(void)pthread_mutex_destroy(&s->watch_lock);
 	(void)pthread_mutex_destroy(&s->make_lock);
 	free(s);
 }

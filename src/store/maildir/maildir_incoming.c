@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/maildir/maildir_incoming.h"
+
+void incoming_close(struct incoming *in)
+{
+	if (in->tmp_fd >= 0 && in->tmp_name[0] != '\0')
+		(void)sys_unlinkat(in->tmp_fd, in->tmp_name, 0);
+	sys_close(in->fd);
+	sys_close(in->tmp_fd);
+	sys_close(in->new_fd);
+	sys_close(in->root_fd);
+	*in = (struct incoming)INCOMING_NONE;
+}
+
+/* Where there are no unnamed files: one with a name in tmp/, as Maildir always had it. */
+static int open_named(struct incoming *in, const char *hostname)
+{
+	in->tmp_fd = sys_openat(in->root_fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (in->tmp_fd < 0)
+		return -errno;
+	for (int turn = 0; turn < 8; turn++) {
+		maildir_name_make(hostname, 0, 0, in->tmp_name);
+		in->fd = sys_openat(in->tmp_fd, in->tmp_name,
+				    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+		if (in->fd >= 0)
+			return 0;
+		in->tmp_name[0] = '\0';
+		if (errno != EEXIST)
+			break;
+	}
+	return -errno;
+}
+
+int incoming_open(struct maildir_store *s, const char *path, struct incoming *in, struct err *err)
+{
+	int r = maildir_root_open(s, path, true, err);
+
+	if (r < 0)
+		return r;
+	in->root_fd = r;
+	r = maildir_dir_open(in->root_fd, MAILDIR_NEW, path, err);
+	if (r < 0) {
+		incoming_close(in);
+		return r;
+	}
+	in->new_fd = r;
+	in->fd = sys_openat(in->new_fd, ".", O_RDWR | O_TMPFILE, 0600);
+	r = in->fd < 0 ? -errno : 0;
+	if (r == -EOPNOTSUPP || r == -EISDIR || r == -ENOENT || r == -EINVAL)
+		r = open_named(in, s->base.hostname);
+	if (r < 0)
+		incoming_close(in);
+	return r < 0 ? err_sys(err, -r, "cannot make a file in '%s'", path) : 0;
+}
+
+/*
+ * Gives the file a name. One that is unnamed is reached through /proc, because
+ * AT_EMPTY_PATH takes a capability on older kernels; it is tried where there is
+ * no /proc.
+ */
+static int link_to(struct incoming *in, int new_fd, const char *name)
+{
+	char self[32];
+	int r;
+
+	if (in->tmp_name[0] != '\0')
+		return sys_linkat(in->tmp_fd, in->tmp_name, new_fd, name, 0) < 0 ? -errno : 0;
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", in->fd);
+	r = sys_linkat(AT_FDCWD, self, new_fd, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	if (r == -ENOENT && sys_linkat(in->fd, "", new_fd, name, AT_EMPTY_PATH) == 0)
+		r = 0;
+	return r;
+}
+
+/* A file system without hard links: the name in tmp/ becomes the one in new/. */
+static int rename_to(struct incoming *in, const char *name)
+{
+	if (sys_renameat(in->tmp_fd, in->tmp_name, in->new_fd, name, RENAME_NOREPLACE) == 0 ||
+	    (errno == EINVAL && sys_renameat(in->tmp_fd, in->tmp_name, in->new_fd, name, 0) == 0)) {
+		in->tmp_name[0] = '\0';
+		return 0;
+	}
+	return -errno;
+}
+
+int incoming_link(struct maildir_store *s, struct incoming *in, const struct incoming_place *to,
+		  char ret_name[static MAILDIR_NAME_MAX + 1], struct err *err)
+{
+	struct maildir_note note;
+	int r;
+
+	maildir_note_begin(&note, s, to->owner, to->root_fd, to->new_fd);
+	for (int turn = 0; turn < 8; turn++) {
+		maildir_name_make(s->base.hostname, to->octets, to->dot_lines, ret_name);
+		r = link_to(in, to->new_fd, ret_name);
+		if (incoming_no_link(r) && to->new_fd == in->new_fd && in->tmp_name[0] != '\0')
+			r = rename_to(in, ret_name);
+		if (r != -EEXIST)
+			break;
+	}
+	maildir_note_end(&note, r == 0 ? ret_name : NULL);
+	if (r == 0)
+		return 0;
+	/* Over a network it may be there all the same. The name is nobody else's. */
+	if (r != -EEXIST)
+		(void)sys_unlinkat(to->new_fd, ret_name, 0);
+	return err_sys(err, -r, "cannot link a message into '%s/new'", to->owner->path);
+}
