@@ -166,6 +166,8 @@ static enum fetch_status transact(struct session *s)
 	if (fs == FETCH_OK)
 		fs = fetch_retrieve(s);
 	if (fs == FETCH_OK)
+		fs = fetch_compare(s);
+	if (fs == FETCH_OK)
 		fs = fetch_delete(s);
 	if (fs == FETCH_OK)
 		fs = quit(s);

@@ -1,8 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/fetch_priv.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "client/login.h"
 #include "client/pipeline.h"
+
+/* How long what a server doesn't list any more is remembered at least. */
+#define REMEMBER_SECONDS (INT64_C(90) * 86400)
+
+static bool is_there(void *ctx, const struct message_key *key)
+{
+	const struct session *const s = ctx;
+	uint64_t bytes;
+
+	return maildir_target_has(s->target, key, &bytes);
+}
+
+/* In a transaction. ids has room for all messages. */
+static int compare(struct session *s, int64_t *ids)
+{
+	const int64_t now = (int64_t)(clock_wall_ns() / 1000000000U);
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < s->listing.n; i++) {
+		if (s->listing.messages[i].fate == FATE_KNOWN)
+			ids[n++] = s->listing.messages[i].row;
+	}
+	r = state_compare(s->state, s->account, ids, n, now, s->err);
+	/* The Maildir was scanned only when there was a list to compare it with. */
+	if (r == 0 && s->listing.n > 0)
+		r = state_forget(s->state, s->account, now - REMEMBER_SECONDS, is_there, s, s->err);
+	return r;
+}
+
+enum fetch_status fetch_compare(struct session *s)
+{
+	int64_t *ids;
+	int r;
+
+	/* One that nobody could look at may be any of those that are remembered. */
+	for (size_t i = 0; i < s->listing.n; i++) {
+		if (s->listing.messages[i].unsure && s->listing.messages[i].fate != FATE_KNOWN)
+			return FETCH_OK;
+	}
+	ids = calloc(s->listing.n == 0 ? 1 : s->listing.n, sizeof(*ids));
+	if (ids == NULL) {
+		(void)err_sys(s->err, ENOMEM, "cannot remember what is on the server");
+		return FETCH_MEMORY;
+	}
+	r = state_begin(s->state, s->err);
+	if (r == 0)
+		r = compare(s, ids);
+	if (r == 0)
+		r = state_commit(s->state, s->err);
+	if (r < 0)
+		state_abort(s->state);
+	free(ids);
+	return fetch_state_status(r);
+}
 
 static bool is_pending(const struct message *m)
 {

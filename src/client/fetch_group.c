@@ -11,14 +11,6 @@
 
 #include "base/clock.h"
 
-/* How long what a server doesn't list any more is remembered at least. */
-#define REMEMBER_SECONDS (INT64_C(90) * 86400)
-
-static int64_t now_seconds(void)
-{
-	return (int64_t)(clock_wall_ns() / 1000000000U);
-}
-
 static int remember(struct session *s, struct message *m)
 {
 	const struct account *const a = s->options->account;
@@ -34,20 +26,28 @@ static int remember(struct session *s, struct message *m)
 	return state_add(s->state, s->account, &stored, &m->row, s->err);
 }
 
-/* All of it, or nothing of it; then it is known. */
-static int remember_group(struct session *s)
+/* All that changes() changes, or nothing. */
+static int in_transaction(struct session *s, int (*changes)(struct session *s))
 {
-	struct group *const g = &s->group;
 	int r = state_begin(s->state, s->err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < g->n && r == 0; i++)
-		r = remember(s, g->messages[i]);
+	r = changes(s);
 	if (r == 0)
 		r = state_commit(s->state, s->err);
 	if (r < 0)
 		state_abort(s->state);
+	return r;
+}
+
+static int remember_group(struct session *s)
+{
+	struct group *const g = &s->group;
+	int r = 0;
+
+	for (size_t i = 0; i < g->n && r == 0; i++)
+		r = remember(s, g->messages[i]);
 	return r;
 }
 
@@ -71,7 +71,7 @@ static enum fetch_status store(struct session *s)
 	r = maildir_target_place(s->target, g->in, g->n, s->err);
 	if (r < 0)
 		return fetch_disk_status(r);
-	return fetch_state_status(remember_group(s));
+	return fetch_state_status(in_transaction(s, remember_group));
 }
 
 enum fetch_status fetch_group_store(struct session *s)
@@ -142,39 +142,6 @@ enum fetch_status fetch_adopt(struct session *s, struct message *m)
 	return FETCH_OK;
 }
 
-static bool is_there(void *ctx, const struct message_key *key)
-{
-	const struct session *const s = ctx;
-	uint64_t bytes;
-
-	return maildir_target_has(s->target, key, &bytes);
-}
-
-/* In a transaction. */
-static int remember_all(struct session *s, int64_t *ids)
-{
-	size_t n = 0;
-	int r = 0;
-
-	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
-		struct message *const m = &s->listing.messages[i];
-
-		if (m->fate == FATE_KNOWN && m->resized)
-			r = state_set_octets(s->state, m->row, m->octets, s->err);
-		if (m->fate == FATE_ADOPT)
-			r = remember(s, m);
-		if (m->fate == FATE_KNOWN || m->fate == FATE_ADOPT)
-			ids[n++] = m->row;
-	}
-	if (r == 0)
-		r = state_compare(s->state, s->account, ids, n, now_seconds(), s->err);
-	/* The Maildir was scanned only when there is a list to compare it with. */
-	if (r == 0 && s->listing.n > 0)
-		r = state_forget(s->state, s->account, now_seconds() - REMEMBER_SECONDS, is_there,
-				 s, s->err);
-	return r;
-}
-
 /* The header of a file that was left behind is as good as the message's. */
 static enum fetch_status complete_adopted(struct session *s, bool *ret_any)
 {
@@ -198,9 +165,24 @@ static enum fetch_status complete_adopted(struct session *s, bool *ret_any)
 	return FETCH_OK;
 }
 
+/* In a transaction. */
+static int remember_all(struct session *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
+		struct message *const m = &s->listing.messages[i];
+
+		if (m->fate == FATE_KNOWN && m->resized)
+			r = state_set_octets(s->state, m->row, m->octets, s->err);
+		if (m->fate == FATE_ADOPT)
+			r = remember(s, m);
+	}
+	return r;
+}
+
 enum fetch_status fetch_remember(struct session *s)
 {
-	int64_t *ids;
 	bool adopts;
 	enum fetch_status fs = complete_adopted(s, &adopts);
 	int r;
@@ -210,20 +192,7 @@ enum fetch_status fetch_remember(struct session *s)
 		fs = fetch_disk_status(maildir_target_sync(s->target, s->err));
 	if (fs != FETCH_OK)
 		return fs;
-	ids = calloc(s->listing.n == 0 ? 1 : s->listing.n, sizeof(*ids));
-	if (ids == NULL) {
-		(void)err_sys(s->err, ENOMEM, "cannot remember what is on the server");
-		return FETCH_MEMORY;
-	}
-	r = state_begin(s->state, s->err);
-	if (r == 0) {
-		r = remember_all(s, ids);
-		if (r == 0)
-			r = state_commit(s->state, s->err);
-		if (r < 0)
-			state_abort(s->state);
-	}
-	free(ids);
+	r = in_transaction(s, remember_all);
 	if (r < 0)
 		return fetch_state_status(r);
 	for (size_t i = 0; i < s->listing.n; i++) {

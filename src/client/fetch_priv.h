@@ -6,7 +6,7 @@
  *	fetch_list.c      LIST, UIDL, and TOP where a header must be seen: what to do
  *	fetch_retrieve.c  RETR: each message into tmp/
  *	fetch_group.c     ... and some at a time from there into new/ and the state
- *	fetch_delete.c    DELE, for what the state knows to be stored
+ *	fetch_delete.c    what has vanished; DELE, for what the state knows to be stored
  */
 #pragma once
 
@@ -62,7 +62,7 @@ struct plan fetch_plan(struct session *s);
 /* Fills the listing and gives each message its fate. */
 enum fetch_status fetch_list(struct session *s);
 
-/* Remembers what the listing says about messages from earlier sessions. */
+/* Remembers what was found in the Maildir, and new sizes of what is known. */
 enum fetch_status fetch_remember(struct session *s);
 
 /* Gets all that is to be fetched, and stores what is whole, also when it ends badly. */
@@ -75,6 +75,9 @@ enum fetch_status fetch_adopt(struct session *s, struct message *m);
 enum fetch_status fetch_group_add(struct session *s, struct message *m);
 enum fetch_status fetch_group_store(struct session *s);
 void fetch_group_abort(struct session *s);
+
+/* Everything has its fate by now: remembers what has vanished from the server. */
+enum fetch_status fetch_compare(struct session *s);
 
 /* Whether it is to be deleted on the server: it is stored, and known to be. */
 bool fetch_deletes(const struct session *s, const struct message *m);

@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: MIT
+"""Servers of every kind: whatever they do, each message is fetched once, and none is lost."""
+import random
+import time
+
+import pytest
+
+from bad_server import Close, Mail
+from harness import PASSWORD
+from restante_client import (CONFIG, DATAERR, NOPERM, PROTOCOL, TEMPFAIL, UNAVAILABLE)
+
+
+def text(n, body=b'body\r\n'):
+    return b'Message-Id: <%d@x>\r\nSubject: number %d\r\n\r\n' % (n, n) + body
+
+
+def mails(n):
+    return [Mail(f'uidl-{i}', text(i)) for i in range(1, n + 1)]
+
+
+def octets(*several):
+    return [m.octets for m in several]
+
+
+@pytest.fixture
+def server(bad_server, client):
+    """Three messages, over implicit TLS; the client knows where."""
+    s = bad_server(mails(3))
+    client.at(s.port, cafile=bad_server.cafile)
+    return s
+
+
+# ---- Which messages ----
+
+def test_once(server, client):
+    before = list(server.mails)
+    assert '3 fetched' in client.fetch().out
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+    server.mails.append(Mail('uidl-4', text(4)))
+    assert '1 fetched' in client.fetch().out
+    client.check(octets(*before, server.mails[3]))
+
+
+def test_delete(server, client):
+    before = list(server.mails)
+    out = client.fetch('--delete').out
+    assert '3 fetched' in out and '3 deleted on the server, 0 on the server' in out
+    assert server.mails == []
+    client.check(octets(*before))
+
+
+def test_delete_what_was_kept(server, client):
+    before = list(server.mails)
+    client.fetch()
+    server.mails.append(Mail('uidl-4', text(4)))
+    new = server.mails[-1]
+    assert '1 fetched' in client.fetch('--delete').out
+    assert server.mails == []
+    client.check(octets(*before, new))
+
+
+def test_dry_run(server, client):
+    before = list(server.mails)
+    assert client.fetch('--dry-run').err.count('would fetch message') == 3
+    assert not client.maildir.exists()
+    client.fetch()
+    said = client.fetch('--dry-run', '--delete').err
+    assert said.count('would delete message') == 3 and 'would fetch' not in said
+    assert server.mails == before
+    assert not [c for c in server.said() if c.startswith('DELE')]
+
+
+@pytest.mark.parametrize('body', [
+    b'.\r\n..\r\n.x\r\nnot stuffed yet\r\n.\r\n', b'\0\1\x80\xff\r\n', b'bare\rCR and\nLF\r\n',
+    b'x' * 1500000 + b'\r\n', b'', b'\r\n', b'\r\n\r\n\r\n', b'\n\r\n', b'\r\r\n'],
+    ids=['dots', 'octets', 'bare', 'long', 'empty', 'blank', 'blanks', 'lf', 'crcr'])
+def test_octets(server, client, body):
+    server.mails[1].octets = text(2, body)
+    before = list(server.mails)
+    client.fetch('--delete')
+    client.check(octets(*before))
+
+
+def test_many(server, client):
+    server.mails[:] = mails(450)
+    before = list(server.mails)
+    client.fetch('--delete')
+    client.check(octets(*before))
+    assert server.mails == []
+
+
+# ---- UIDLs ----
+
+def test_no_uidl(server, client):
+    server.on['UIDL'] = b'-ERR not here\r\n'
+    server.caps = ('TOP', 'USER', 'PIPELINING')
+    before = list(server.mails)
+    client.fetch()
+    assert '0 fetched' in client.fetch().out
+    server.mails.insert(0, Mail('x', text(9)))
+    before.append(server.mails[0])
+    assert '1 fetched' in client.fetch().out
+    client.check(octets(*before))
+    client.fetch('--delete')
+    assert server.mails == []
+
+
+def test_no_uidl_and_no_top(server, client):
+    server.on |= {'UIDL': b'-ERR not here\r\n', 'TOP': b'-ERR neither\r\n', 'CAPA': b'-ERR nor this\r\n'}
+    server.caps = ()
+    before = list(server.mails)
+    client.fetch()
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+    client.fetch('--delete')
+    assert server.mails == []
+    client.check(octets(*before))
+
+
+def test_no_uidl_and_one_like_it(server, client):
+    """Without UIDLs, a message like one that was deleted is another one."""
+    server.on['UIDL'] = b'-ERR not here\r\n'
+    server.caps = ('TOP', 'USER')
+    before = list(server.mails)
+    client.fetch('--delete')
+    server.mails.append(Mail('x', text(1)))
+    assert '1 fetched' in client.fetch('--delete').out
+    client.check(octets(*before) + [text(1)])
+    assert server.mails == []
+
+
+def test_uidl_fails_for_once(server, client):
+    """It had UIDLs: it would be a mistake to go on without, and fetch all again."""
+    client.fetch()
+    server.on['UIDL'] = b'-ERR disk error\r\n'
+    client.fetch(status=TEMPFAIL)
+    assert len(client.mails()) == 3
+    del server.on['UIDL']
+    assert '0 fetched' in client.fetch().out
+
+
+def test_same_uidl_for_all(server, client):
+    for m in server.mails:
+        m.uidl = b'same'
+    before = list(server.mails)
+    client.fetch()
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+    # Only what was stored is deleted.
+    server.mails.append(Mail('same', text(4)))
+    server.on['RETR 4'] = b'-ERR not now\r\n'
+    client.fetch('--delete', status=DATAERR)
+    assert octets(*server.mails) == [text(4)]
+    del server.on['RETR 4']
+    server.on.clear()
+    client.fetch('--delete')
+    client.check(octets(*before) + [text(4)])
+
+
+def test_same_message_twice(server, client):
+    """Alike in everything, UIDL and all: two messages all the same."""
+    server.mails[1] = server.mails[0]
+    before = list(server.mails)
+    client.fetch()
+    client.check(octets(*before))
+    assert '0 fetched' in client.fetch().out
+    client.fetch('--delete')
+    assert server.mails == []
+    client.check(octets(*before))
+
+
+@pytest.mark.parametrize('uidl', [b'x' * 70, b'x' * 500, b'x' * 5000, b'\xff\x80\x01', b'a b  c',
+                                  b"'; DROP TABLE message; --", b'../../etc/passwd'])
+def test_odd_uidls(server, client, uidl):
+    server.mails[1].uidl = uidl
+    server.mails[2].uidl = uidl + b'2'
+    before = list(server.mails)
+    client.fetch()
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+
+
+def test_uidl_missing_for_one(server, client):
+    client.fetch()
+    before = list(server.mails)
+    kept, server.mails[1].uidl = server.mails[1].uidl, b''
+    assert '0 fetched' in client.fetch().out
+    server.mails[1].uidl = kept
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+
+
+def test_uidls_that_count_from_one(server, client):
+    """A server whose UIDLs are the numbers of a session: other messages, with old UIDLs."""
+    for n, m in enumerate(server.mails, 1):
+        m.uidl = b'%d' % n
+    before = list(server.mails)
+    client.fetch('--delete')
+    new = [Mail(f'{i}', text(i + 10)) for i in (1, 2, 3)]
+    server.mails[:] = new
+    assert '3 fetched' in client.fetch('--delete').out
+    client.check(octets(*before, *new))
+    assert server.mails == []
+
+
+def test_list_of_yesterday(server, client):
+    """Messages that are gone from the list for a day aren't fetched again."""
+    before = list(server.mails)
+    client.fetch()
+    server.mails.clear()
+    client.fetch()
+    server.mails[:] = before
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+
+
+def test_sizes_that_are_wrong(server, client):
+    for m in server.mails:
+        m.size //= 2
+    server.mails[2].size = 0
+    before = list(server.mails)
+    client.fetch()
+    for m in server.mails:
+        m.size += 7  # and another update of the server
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+
+
+def test_state_is_lost(server, client):
+    """What is in the Maildir is known by its name, also when a reader has moved it."""
+    before = list(server.mails)
+    client.fetch()
+    client.state.unlink()
+    moved = client.paths()[0]
+    moved.rename(client.maildir / 'cur' / f'{moved.name}:2,S')
+    out = client.fetch().out
+    assert '0 fetched' in out and '3 found that were stored before' in out
+    client.check(octets(*before))
+    client.fetch('--delete')
+    assert server.mails == []
+
+
+# ---- Refusals ----
+
+def test_one_is_refused(server, client):
+    server.on['RETR 2'] = b'-ERR it is broken\r\n'
+    before = list(server.mails)
+    result = client.fetch('--delete', status=DATAERR)
+    assert 'refuses RETR 2: it is broken' in result.err and '2 fetched' in result.out
+    client.check(octets(before[0], before[2]))
+    assert server.mails == [before[1]]
+    server.on.clear()
+    client.fetch('--delete')
+    client.check(octets(*before))
+
+
+def test_dele_is_refused(server, client):
+    server.on['DELE 2'] = b'-ERR not that one\r\n'
+    before = list(server.mails)
+    result = client.fetch('--delete', status=DATAERR)
+    assert '2 deleted on the server' in result.out and '1 to be deleted later' in result.out
+    assert server.mails == [before[1]]
+    server.on.clear()
+    assert '1 deleted on the server' in client.fetch().out
+    assert server.mails == []
+    client.check(octets(*before))
+
+
+@pytest.mark.parametrize('reply, status', [
+    (b'-ERR [IN-USE] locked\r\n', TEMPFAIL), (b'-ERR [LOGIN-DELAY] wait\r\n', TEMPFAIL),
+    (b'-ERR [SYS/TEMP] disk\r\n', TEMPFAIL), (b'-ERR [SYS/PERM] gone\r\n', UNAVAILABLE),
+    (b'-ERR [AUTH] no\r\n', NOPERM), (b'-ERR no\r\n', NOPERM)])
+def test_login_is_refused(server, client, reply, status):
+    server.on['AUTH'] = server.on['PASS'] = reply
+    client.fetch(status=status)
+    assert server.last().commands[-1].startswith(('AUTH', 'PASS'))
+
+
+def test_wrong_password(server, client):
+    server.account = ('alice', 'another')
+    assert 'refuses AUTH' in client.fetch(status=NOPERM).err
+
+
+def test_refused_at_the_door(server, client):
+    server.greeting = b'-ERR too many connections\r\n'
+    assert 'too many connections' in client.fetch(status=TEMPFAIL).err
+
+
+# ---- QUIT ----
+
+@pytest.mark.parametrize('how', ['close', 'err', 'nonsense', 'delete and close'])
+def test_quit_fails(server, client, how):
+    def delete_and_close(session, _):
+        session.remove()
+        raise Close
+
+    server.on['QUIT'] = {'close': Close, 'err': b'-ERR some not deleted\r\n', 'nonsense': b'what?\r\n',
+                         'delete and close': delete_and_close}[how]
+    before = list(server.mails)
+    client.fetch('--delete', status=PROTOCOL if how == 'nonsense' else TEMPFAIL)
+    client.check(octets(*before))
+    server.on.clear()
+    # It was decided that they go: a session that keeps everything else sees to it.
+    server.mails.append(Mail('new', text(9)))
+    client.fetch('--keep')
+    assert octets(*server.mails) == [text(9)]
+    client.check(octets(*before) + [text(9)])
+
+
+def test_quit_lies(server, client):
+    """+OK, and nothing is deleted: it is tried again, and nothing is fetched again."""
+    server.on['QUIT'] = b'+OK bye\r\n'
+    before = list(server.mails)
+    client.fetch('--delete')
+    assert server.mails == before
+    del server.on['QUIT']
+    assert '0 fetched' in client.fetch('--delete').out
+    assert server.mails == []
+    client.check(octets(*before))
+
+
+def test_quit_fails_and_nothing_is_to_be_deleted(server, client):
+    server.on['QUIT'] = Close
+    assert '3 fetched' in client.fetch().out
+
+
+# ---- Broken connections ----
+
+@pytest.mark.parametrize('how', ['--keep', '--delete'])
+def test_cut_anywhere(bad_server, client, how):
+    """The connection ends after any octet of what the server says."""
+    server = bad_server()
+    client.at(server.port, cafile=bad_server.cafile)
+    server.mails[:] = mails(3)
+    client.fetch(how, status=0)
+    whole = server.last().sent
+    rng = random.Random(1)
+    last = [*range(whole - 12, whole)] + rng.sample(range(whole - 12), 40)
+    for n, cut in enumerate(sorted(last)):
+        server.mails[:] = [Mail(f'{n}-{i}', text(1000 * n + i)) for i in range(1, 4)]
+        expected = octets(*server.mails)
+        for p in client.paths():
+            p.unlink()
+        server.cut = cut
+        result = client.run('fetch', *client.account, how)
+        assert result.status in (0, TEMPFAIL), result
+        assert result.status == TEMPFAIL or how == '--keep'
+        server.last()
+        assert all(m in expected for m in client.mails())
+        server.cut = None
+        client.fetch(how)
+        client.check(expected)
+        assert len(server.mails) == (0 if how == '--delete' else 3)
+
+
+def test_closed_in_a_message(server, client):
+    def half(session, _):
+        session.send(b'+OK\r\nSubject: half of it\r\n\r\n')
+        raise Close
+
+    server.on['RETR 2'] = half
+    before = list(server.mails)
+    client.fetch('--delete', status=TEMPFAIL)
+    client.check(octets(before[0]))
+    assert server.mails == before and 'QUIT' not in server.last().commands
+    server.on.clear()
+    client.fetch('--delete')
+    client.check(octets(*before))
+
+
+def test_terminator_in_clear_is_no_end(server, client):
+    """LF "." LF and the like don't end a message."""
+    server.mails[0].octets = text(1, b'a\n.\nb\r.\rc\n.\r\nd\r\n')
+    before = list(server.mails)
+    client.fetch()
+    client.check(octets(*before))
+
+
+def test_silence(server, client):
+    def silent(session, _):
+        while session.socket.recv(1000):
+            pass
+        raise Close
+
+    server.on['RETR 2'] = silent
+    client.fetch('--timeout', '1', status=TEMPFAIL)
+    client.check([text(1)])
+
+
+# ---- Nonsense ----
+
+@pytest.mark.parametrize('on, key', [
+    (b'hello\r\n', 'LIST'), (b'+OK\r\n1 x\r\n.\r\n', 'LIST'), (b'+OK\r\n1 10\r\n1 10\r\n.\r\n', 'LIST'),
+    (b'+OK\r\n0 10\r\n.\r\n', 'LIST'), (b'+OK\r\n1 99999999999999999999\r\n.\r\n', 'LIST'),
+    (b'+OK\r\nhello\r\n.\r\n', 'UIDL'), (b'+OK\r\n1 a\r\n1 a\r\n.\r\n', 'UIDL'), (b'?\r\n', 'RETR 2'),
+    (b'\r\n', 'RETR 2'), (b'+OK\r\n' + text(3) + b'.\r\nmore\r\n', 'RETR 3'), (b'+ abc\r\n', 'RETR 2'),
+    (b'?\r\n', 'DELE 2'), (b'+OK\r\n.\r\n', 'DELE 3')])
+def test_nonsense(server, client, on, key):
+    """Then the connection is closed without QUIT, and the server deletes nothing."""
+    server.on[key] = on
+    before = list(server.mails)
+    client.fetch('--delete', status=PROTOCOL)
+    assert 'QUIT' not in server.last().commands
+    if not key.startswith('DELE'):
+        assert not [c for c in server.said() if c.startswith('DELE')]
+    assert server.mails == before
+    assert client.drafts() == []
+    server.on.clear()
+    client.fetch('--delete')
+    client.check(octets(*before))
+
+
+@pytest.mark.parametrize('key', ['CAPA', 'LIST', 'RETR 1', 'QUIT'])
+def test_line_without_end(server, client, key):
+    def endless(session, _):
+        while True:
+            session.send(b'+OK' + b'x' * 65536)
+
+    server.on[key] = endless
+    began = time.monotonic()
+    result = client.fetch('--delete', status=PROTOCOL)
+    assert time.monotonic() - began < 30, result
+
+
+def test_capabilities_without_end(server, client):
+    def endless(session, _):
+        session.send(b'+OK\r\n')
+        while True:
+            session.send(b'X-NONSENSE\r\n' * 1000)
+
+    server.on['CAPA'] = endless
+    client.fetch(status=PROTOCOL)
+
+
+def test_list_without_end(server, client):
+    def endless(session, _):
+        session.send(b'+OK\r\n')
+        n = 0
+        while True:
+            session.send(b''.join(b'%d 9\r\n' % i for i in range(n + 1, n + 10001)))
+            n += 10000
+
+    server.on['LIST'] = endless
+    assert 'endless list' in client.fetch(status=PROTOCOL).err
+
+
+def test_no_pipelining(server, client):
+    """One at a time then; the server looks at that itself."""
+    server.caps = ('TOP', 'UIDL', 'USER')
+    before = list(server.mails)
+    client.fetch('--delete')
+    client.check(octets(*before))
+
+
+# ---- TLS ----
+
+def no_secret_was_said(server):
+    return not [c for c in server.said() if c.split(' ')[0].upper() in ('USER', 'PASS', 'AUTH', 'APOP')]
+
+
+def test_stls(bad_server, client):
+    server = bad_server(mails(2), implicit=False)
+    client.at(server.port, cafile=bad_server.cafile, tls='stls').fetch()
+    assert server.last().tls
+    # What was heard in clear is asked again.
+    assert server.last().commands[:3] == ['CAPA', 'STLS', 'CAPA']
+    client.check([text(1), text(2)])
+
+
+@pytest.mark.parametrize('how', ['not offered', 'refused', 'gone', 'injected', 'no handshake'])
+def test_stls_is_required(bad_server, client, how):
+    server = bad_server(mails(2), implicit=False)
+
+    def injected(session, _):
+        session.send(b'+OK begin\r\n+OK injected\r\n')
+        session.start_tls()
+
+    if how == 'not offered':
+        server.on['CAPA'] = b'+OK\r\nUSER\r\n.\r\n'
+    server.on['STLS'] = {'not offered': b'+OK\r\n', 'refused': b'-ERR no TLS\r\n', 'gone': Close,
+                         'injected': injected, 'no handshake': b'+OK begin\r\n'}[how]
+    if how == 'no handshake':
+        server.on['STLS'] = lambda session, _: session.send(b'+OK\r\n') or session.send(b'+OK hi\r\n')
+    result = client.at(server.port, cafile=bad_server.cafile, tls='stls').run('fetch', *client.account)
+    assert result.status == (TEMPFAIL if how == 'gone' else PROTOCOL), result
+    assert no_secret_was_said(server)
+
+
+def test_certificate_of_nobody(bad_server, client):
+    server = bad_server(mails(1))
+    assert 'certificate' in client.at(server.port).fetch(status=PROTOCOL).err
+    assert server.said() == []
+
+
+def test_certificate_of_another(bad_server, client):
+    server = bad_server(mails(1), host='127.0.0.2')
+    client.at(server.port, cafile=bad_server.cafile, host='127.0.0.2')
+    assert '127.0.0.2' in client.fetch(status=PROTOCOL).err
+    assert server.said() == []
+
+
+def test_no_tls_where_it_should_be(bad_server, client):
+    server = bad_server(mails(1), tls=False)
+    client.at(server.port, cafile=bad_server.cafile).fetch(status=PROTOCOL)
+    assert no_secret_was_said(server)
+
+
+# ---- Logging in ----
+
+def login_commands(server):
+    return [c for c in server.last().commands if c.split(' ')[0] in ('USER', 'PASS', 'AUTH', 'APOP')]
+
+
+@pytest.mark.parametrize('caps, mechanism', [
+    ('PLAIN CRAM-MD5 LOGIN SCRAM-SHA-1 SCRAM-SHA-256', 'SCRAM-SHA-256'),
+    ('PLAIN CRAM-MD5 SCRAM-SHA-1', 'SCRAM-SHA-1'), ('LOGIN PLAIN CRAM-MD5', 'CRAM-MD5'),
+    ('LOGIN PLAIN', 'PLAIN'), ('LOGIN', 'LOGIN'), ('KERBEROS_V4', None)])
+@pytest.mark.parametrize('tls', ['implicit', 'send-passwords-in-clear'])
+def test_best_way(bad_server, client, caps, mechanism, tls):
+    server = bad_server(mails(1), tls=tls == 'implicit')
+    server.caps = ('UIDL', 'USER', f'SASL {caps}')
+    client.at(server.port, tls=tls, cafile=bad_server.cafile if tls == 'implicit' else None).fetch()
+    said = login_commands(server)
+    assert said[0].startswith('USER' if mechanism is None else f'AUTH {mechanism}')
+    assert server.logins == 1
+    assert len(said) == (2 if mechanism is None else 1)
+
+
+def test_apop(bad_server, client):
+    """Without TLS, where it is better than the password; in TLS it isn't."""
+    clear, secure = bad_server(mails(1), tls=False), bad_server(mails(1))
+    for server in clear, secure:
+        server.greeting = b'+OK ready <1.2@x>\r\n'
+    client.at(clear.port, tls='send-passwords-in-clear').fetch()
+    assert login_commands(clear)[0].startswith('APOP alice ')
+    client.at(secure.port, cafile=bad_server.cafile).fetch()
+    assert login_commands(secure)[0].startswith('AUTH PLAIN')
+
+
+@pytest.mark.parametrize('tls', ['implicit', 'send-passwords-in-clear'])
+@pytest.mark.parametrize('caps', ['SASL CRAM-MD5 PLAIN', 'SASL SCRAM-SHA-256', 'APOP'])
+def test_refused_and_what_then(bad_server, client, tls, caps):
+    """In TLS the password itself is tried, once; without, whoever listens would only have to refuse."""
+    server = bad_server(mails(1), tls=tls == 'implicit')
+    server.caps = ('UIDL', 'USER', caps)
+    if caps == 'APOP':
+        server.greeting = b'+OK ready <1.2@x>\r\n'
+    client.at(server.port, tls=tls, cafile=bad_server.cafile if tls == 'implicit' else None)
+    for key in ('AUTH CRAM-MD5', 'APOP'):
+        server.on[key] = b'-ERR [AUTH] no\r\n'
+    server.on['AUTH'] = lambda s, a: s.send(b'-ERR [AUTH] no\r\n') if a.startswith('SCRAM') else False
+    server.on['APOP'] = b'-ERR [AUTH] no\r\n'
+    if tls == 'implicit':
+        client.fetch()
+        assert server.logins == 1
+    else:
+        client.fetch(status=NOPERM)
+        assert len(login_commands(server)) == 1
+        assert not [c for c in server.said() if PASSWORD in c]
+
+
+def test_server_that_does_not_know_the_password(bad_server, client):
+    """It takes whatever is said and says +OK: with SCRAM that isn't enough."""
+    server = bad_server(mails(1), tls=False)
+    server.caps = ('UIDL', 'SASL SCRAM-SHA-256')
+
+    def impostor(session, argument):
+        nonce = __import__('base64').b64decode(argument.split(' ')[1]).decode().partition('r=')[2]
+        session.challenge(f'r={nonce}abc,s=QSXCR+Q6sek8bf92,i=4096'.encode())
+        session.send(b'+OK welcome\r\n')
+
+    server.on['AUTH'] = impostor
+    client.at(server.port, tls='send-passwords-in-clear')
+    assert "hasn't shown that it knows the password" in client.fetch(status=PROTOCOL).err
+
+
+@pytest.mark.parametrize('how', ['cram-md5', 'scram-sha-1', 'login', 'user', 'plain'])
+def test_configured_way(bad_server, client, how):
+    server = bad_server(mails(1))
+    client.at(server.port, cafile=bad_server.cafile).fetch('--auth', how)
+    assert login_commands(server)[0].startswith('USER' if how == 'user' else f'AUTH {how.upper()}')
+
+
+def test_configured_apop_that_is_not_there(bad_server, client):
+    server = bad_server(mails(1))
+    client.at(server.port, cafile=bad_server.cafile).fetch('--auth', 'apop', status=UNAVAILABLE)
+    assert no_secret_was_said(server)
+
+
+def test_long_password(bad_server, client):
+    """Too long for a line with AUTH: it goes in a line of its own."""
+    long = 'x' * 1000
+    server = bad_server(mails(1), account=('alice', long))
+    client.password.write_text(long)
+    client.at(server.port, cafile=bad_server.cafile).fetch()
+    assert login_commands(server) == ['AUTH PLAIN']
+    client.fetch('--auth', 'user', status=CONFIG)
+
+
+def test_challenge_that_makes_no_sense(bad_server, client):
+    server = bad_server(mails(1))
+    server.on['AUTH'] = b'+ !!!\r\n'
+    client.at(server.port, cafile=bad_server.cafile).fetch('--auth', 'login', status=PROTOCOL)
+    assert server.last().commands[-1] == '*'
