@@ -29,6 +29,9 @@
  */
 #define CLOCK_TICK_NS 50000000
 
+/* How long after a change in place its writer may still be at it. */
+#define UNFINISHED_NS 1000000000
+
 /* A user: where its fields begin in the text. */
 struct row {
 	uint32_t name;
@@ -68,6 +71,7 @@ struct passwd_file {
 	struct signature read; /* the file that the table is made of */
 	bool settled;          /* no change of that file can have been missed */
 	bool loaded;
+	bool in_place;        /* it is the file that was read before, with other content */
 	struct signature bad; /* a file that was read and is no good */
 	struct err bad_err;
 };
@@ -370,6 +374,9 @@ static int reload(struct passwd_file *f, int fd, struct err *err)
 	}
 	table_done(&f->table);
 	f->table = fresh;
+	/* Read once more because it may have changed, it is what it was. */
+	if (!same_signature(&s, &f->read))
+		f->in_place = f->loaded && s.dev == f->read.dev && s.ino == f->read.ino;
 	f->read = s;
 	f->settled = is_settled(&s, now);
 	f->loaded = true;
@@ -416,6 +423,13 @@ const char *passwd_file_name(const struct passwd_file *f, size_t i)
 bool passwd_file_is_loaded(const struct passwd_file *f)
 {
 	return f->loaded;
+}
+
+bool passwd_file_may_be_unfinished(const struct passwd_file *f)
+{
+	const int64_t age = (int64_t)clock_wall_ns() - f->read.mtime_ns;
+
+	return f->in_place && age < UNFINISHED_NS && age > -UNFINISHED_NS;
 }
 
 bool passwd_file_find(const struct passwd_file *f, const char *name, struct passwd_user *ret_user)

@@ -93,6 +93,12 @@ const char *passwd_file_name(const struct passwd_file *f, size_t i);
 /* True when a file has been read, ever. */
 bool passwd_file_is_loaded(const struct passwd_file *f);
 
+/*
+ * The file was read a moment after it was changed in place, and not put there whole by
+ * rename(2): perhaps its writer isn't done, and not all users are in it.
+ */
+bool passwd_file_may_be_unfinished(const struct passwd_file *f);
+
 /* False when there is no user of this (normalised) name. */
 bool passwd_file_find(const struct passwd_file *f, const char *name, struct passwd_user *ret_user);
 

@@ -190,6 +190,7 @@ static void begin(struct userdb *db, struct userdb_query *q)
 	q->_at_name = 0;
 	q->_at_source = 0;
 	q->_away = false;
+	q->_by_address = false;
 	q->_waiting = false;
 }
 
@@ -234,6 +235,7 @@ void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char
 	const bool fits = smtp_local_unquote(&out, user_name_local(whole));
 
 	begin(db, q);
+	q->_by_address = true;
 	if (fits && !has_bare_at(whole))
 		add_address(db, q, out_span(&out), user_name_domain(whole));
 	run(q);

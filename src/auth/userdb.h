@@ -53,6 +53,7 @@ struct userdb_query {
 	unsigned _at_name;
 	unsigned _at_source;
 	bool _away;
+	bool _by_address;
 	bool _waiting; /* for the source at _at_source */
 };
 
@@ -95,6 +96,9 @@ void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *
  * The same for the user who gets mail for address, which is as MAIL and RCPT carry
  * it: without the quotes of its local part, then also without what follows the
  * first delimiter there (RFC 5233).
+ *
+ * Mail for a user who is unknown is sent back. So it is USERDB_AWAY for a moment
+ * when a passwd-file was changed in place: whoever writes it may not be done.
  */
 void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address);
 

@@ -69,12 +69,12 @@ static enum userdb_status lookup(void *state, struct userdb_query *q, const char
 	struct source *s = state;
 	struct passwd_user user;
 
-	(void)q;
 	refresh(s);
 	if (passwd_file_count(s->file) == 0)
 		return USERDB_AWAY;
 	if (!passwd_file_find(s->file, name, &user))
-		return USERDB_UNKNOWN;
+		return q->_by_address && passwd_file_may_be_unfinished(s->file) ? USERDB_AWAY
+										: USERDB_UNKNOWN;
 	copy(ret_record->name, sizeof(ret_record->name), user.name);
 	copy(ret_record->secret, sizeof(ret_record->secret), user.secret);
 	copy(ret_record->home, sizeof(ret_record->home), user.home);

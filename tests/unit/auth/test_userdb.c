@@ -3,8 +3,10 @@
 #include "auth/userdb.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -390,6 +392,59 @@ static void trouble_is_said_once(void **state)
 	userdb_free(db);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *const f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static enum userdb_status ask(struct userdb *db, bool by_address)
+{
+	struct answer a = {0};
+	struct userdb_query q = {.done = on_answer, .owner = &a};
+
+	if (by_address)
+		userdb_lookup_address(db, &q, "bob");
+	else
+		userdb_lookup_login(db, &q, "bob");
+	return a.status;
+}
+
+/* Half of a file is no reason to send mail back; a whole one that was put there is. */
+static void a_file_that_is_being_written(void **state)
+{
+	const struct userdb_rules rules = {.default_domain = "", .recipient_delimiter = ""};
+	const struct timespec back[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	struct userdb *db = userdb_new(&rules, NULL, NULL);
+	char path[] = "/tmp/restante-userdb-XXXXXX";
+	char other[sizeof(path) + 4];
+
+	(void)state;
+	assert_non_null(db);
+	(void)close(mkstemp(path));
+	(void)snprintf(other, sizeof(other), "%s.new", path);
+	write_file(path, "alice:{PLAIN}a\nbob:{PLAIN}b\n");
+	assert_int_equal(userdb_add_passwd_file(db, path), 0);
+	assert_int_equal(ask(db, true), USERDB_FOUND);
+
+	write_file(path, "alice:{PLAIN}a\n");
+	assert_int_equal(ask(db, true), USERDB_AWAY);
+	assert_int_equal(ask(db, false), USERDB_UNKNOWN);
+	assert_int_equal(ask(db, true), USERDB_AWAY);
+	/* It was written long ago: this is all. */
+	assert_int_equal(utimensat(AT_FDCWD, path, back, 0), 0);
+	assert_int_equal(ask(db, true), USERDB_UNKNOWN);
+
+	write_file(other, "alice:{PLAIN}a\n");
+	assert_int_equal(rename(other, path), 0);
+	assert_int_equal(ask(db, true), USERDB_UNKNOWN);
+	(void)unlink(path);
+	userdb_free(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +456,7 @@ int main(void)
 		cmocka_unit_test(cancelled_means_no_answer),
 		cmocka_unit_test(maildrops),
 		cmocka_unit_test(trouble_is_said_once),
+		cmocka_unit_test(a_file_that_is_being_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
