@@ -73,7 +73,8 @@ static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct
 		return tls_error(err, "cannot use the groups", "X25519:P-256:P-384");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE |
-					 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_KTLS);
+					 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_KTLS |
+					 SSL_OP_CLEANSE_PLAINTEXT);
 	return 0;
 }
 

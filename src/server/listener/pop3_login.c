@@ -189,9 +189,13 @@ static void list_mechanisms(struct pop3_session *p)
 	(void)fits;
 }
 
-/* True: m is ready to go. False: -ERR was said. */
+/* True: the message is ready to go. False: -ERR was said, and what was decoded is wiped. */
 static bool frame_is_good(struct pop3_session *p, enum sasl_frame_status status)
 {
+	struct ipc_sasl *const m = &p->base.listener->msg.sasl;
+
+	if (status != SASL_FRAME_OK)
+		secret_wipe(m->data, sizeof(m->data));
 	switch (status) {
 	case SASL_FRAME_OK:
 		return true;

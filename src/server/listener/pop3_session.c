@@ -119,8 +119,6 @@ static bool make_room(struct pop3_session *p)
 
 static void take_line(struct pop3_session *p, enum line_status status, struct span line)
 {
-	const bool secret = p->state == POP3_AUTHORIZATION;
-
 	p->base.progress = true;
 	if (p->in_sasl) {
 		pop3_sasl_line(p, status, line);
@@ -130,8 +128,6 @@ static void take_line(struct pop3_session *p, enum line_status status, struct sp
 	} else {
 		run_command(p, line);
 	}
-	if (secret && status == LINE_GOT)
-		secret_wipe((char *)line.p, line.n);
 }
 
 static enum session_wants step(struct session *s)
@@ -155,14 +151,20 @@ static enum session_wants step(struct session *s)
 		if (p->waiting != POP3_WAIT_NONE)
 			return SESSION_WANTS_PEER;
 
+		const bool secret = p->state == POP3_AUTHORIZATION;
 		struct span in = session_input(s);
+		struct span used = in;
 		struct span line = {0};
 		const enum line_status status = next_line(p, &in, &line);
 
-		session_use(s, s->in_end - s->in_at - in.n);
+		used.n -= in.n;
+		session_use(s, used.n);
 		if (status != LINE_MORE)
 			take_line(p, status, line);
-		else if (make_room(p))
+		/* Also what was too long: it may be a password all the same. */
+		if (secret)
+			secret_wipe((char *)used.p, used.n);
+		if (status == LINE_MORE && make_room(p))
 			return SESSION_WANTS_INPUT;
 	}
 }

@@ -285,8 +285,13 @@ static ssize_t fill(struct session *s)
 		if (s->in_grown)
 			give_back_grown(s);
 	} else if (s->in_end == s->in_cap && s->in_at > 0) {
-		memmove(s->in, s->in + s->in_at, s->in_end - s->in_at);
-		s->in_end -= s->in_at;
+		const uint32_t n = s->in_end - s->in_at;
+
+		memmove(s->in, s->in + s->in_at, n);
+		/* Half of a password must not stay where no line's end will be found. */
+		if (!s->logged_in)
+			secret_wipe(s->in + n, s->in_at);
+		s->in_end = n;
 		s->in_at = 0;
 	}
 	if (s->in_end == s->in_cap || !conn_may_read(&s->conn))
