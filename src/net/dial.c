@@ -126,18 +126,18 @@ static int collect(struct attempts *a)
 /* A descriptor, or negative errno. */
 static int race(struct attempts *a, uint64_t until_ms)
 {
-	uint64_t next_ms = 0; /* when another one is tried beside those that are under way */
+	uint64_t next_ms = 0; /* when one more is tried beside those that are under way */
 
 	for (;;) {
 		const uint64_t now = clock_mono_ms();
+		int fd = -1;
 
-		if (a->next < a->n && (a->fds_n == 1 || now >= next_ms)) {
-			const int fd = try_next(a);
-
-			if (fd >= 0)
-				return fd;
+		if (now >= next_ms) {
+			fd = try_next(a);
 			next_ms = now + NEXT_ATTEMPT_MS;
 		}
+		if (fd >= 0)
+			return fd;
 		if (a->fds_n == 1)
 			return a->error;
 
@@ -148,14 +148,11 @@ static int race(struct attempts *a, uint64_t until_ms)
 			continue;
 		if (r < 0)
 			return r;
-
-		const unsigned before = a->fds_n;
-		const int fd = collect(a);
-
+		fd = collect(a);
 		if (fd >= 0)
 			return fd;
-		if (a->fds_n < before)
-			next_ms = 0;
+		/* One has failed, and nobody waits for its time to be over. */
+		next_ms = 0;
 	}
 }
 

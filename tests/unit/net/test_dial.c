@@ -57,6 +57,9 @@ static unsigned counted(const unsigned *what)
 #define NOWHERE "?"
 #define NO_FAMILY 200
 
+/* TCP has no way to a broadcast address, and says so at once. */
+#define UNREACHABLE "255.255.255.255"
+
 static struct addrinfo *make(const char *figures, in_port_t port)
 {
 	struct addrinfo *const a = calloc(1, sizeof(*a) + sizeof(struct sockaddr_in6));
@@ -323,6 +326,7 @@ static const struct {
 	 LONG_MS,
 	 0},
 	{{{"127.0.0.1", LIVE}}, {NOWHERE, "127.0.0.1"}, "127.0.0.1", 0, LONG_MS, 0},
+	{{{"127.0.0.1", LIVE}}, {UNREACHABLE, "127.0.0.1"}, "127.0.0.1", 0, LONG_MS, 0},
 	/* and after a while when one says nothing. */
 	{{{"127.0.0.1", LIVE}, {"127.0.0.2", HANGING}},
 	 {"127.0.0.2", "127.0.0.1"},
@@ -359,6 +363,13 @@ static const struct {
 	 LONG_MS,
 	 0},
 	{{{"127.0.0.1", REFUSING}}, {NOWHERE}, NULL, -EAFNOSUPPORT, LONG_MS, 0},
+	{{{"127.0.0.1", REFUSING}}, {UNREACHABLE}, NULL, -ENETUNREACH, LONG_MS, 0},
+	{{{"127.0.0.1", REFUSING}},
+	 {UNREACHABLE, "127.0.0.1", NOWHERE},
+	 NULL,
+	 -ECONNREFUSED,
+	 LONG_MS,
+	 0},
 	{{{"127.0.0.1", HANGING}}, {"127.0.0.1"}, NULL, -ETIMEDOUT, SHORT_MS, SHORT_MS},
 	{{{"127.0.0.1", HANGING}, {"127.0.0.2", HANGING}},
 	 {"127.0.0.1", "127.0.0.2"},
@@ -507,7 +518,8 @@ static void connecting_can_be_stopped(void **state)
 	assert_int_equal(pipe(stop), 0);
 	assert_int_equal(write(stop[1], "x", 1), 1);
 	assert_int_equal(try("127.0.0.1", p.port, LONG_MS, stop[0], &fd, &err), -ECANCELED);
-	(void)close(stop[0]);
+	/* It is the caller's still. */
+	assert_int_equal(close(stop[0]), 0);
 	(void)close(stop[1]);
 	places_done(&p);
 }
