@@ -99,6 +99,13 @@ void maildrop_close(struct maildrop *m)
 	sys_close(fd);
 }
 
+bool maildrop_is_clean(const struct maildrop *m)
+{
+	bool (*const writes)(const struct maildrop *) = m->store->driver->writes_at_close;
+
+	return m->marked == 0 && (writes == NULL || !writes(m));
+}
+
 uint32_t maildrop_count(const struct maildrop *m)
 {
 	return m->count;

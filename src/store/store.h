@@ -66,6 +66,12 @@ int maildrop_open(struct store *s, const struct store_owner *owner, struct maild
 /* Frees the maildrop for others at once. Nothing that was marked is deleted. NULL is fine. */
 void maildrop_close(struct maildrop *m);
 
+/*
+ * True when neither maildrop_commit() nor maildrop_close() would write or delete
+ * anything: both are then done without waiting for the disk.
+ */
+bool maildrop_is_clean(const struct maildrop *m);
+
 uint32_t maildrop_count(const struct maildrop *m);
 uint64_t maildrop_octets(const struct maildrop *m);
 

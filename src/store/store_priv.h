@@ -45,6 +45,8 @@ struct store_driver {
 	int (*open)(struct store *s, const struct store_owner *owner,
 		    struct maildrop **ret_maildrop, struct err *err);
 	void (*close)(struct maildrop *m); /* frees m and all but marks and snapshot_fd */
+	/* close() would write something down. NULL: it never does. */
+	bool (*writes_at_close)(const struct maildrop *m);
 	int (*message)(struct maildrop *m, uint32_t n, struct store_message *ret_message,
 		       struct err *err);
 	/* The message isn't counted. NULL for a driver where all are. fd stays open. */

@@ -162,7 +162,7 @@ static void begin_done(struct session *s, struct request *q)
 	reply_ready(s, stored_delivery_status(q->r));
 }
 
-const struct stored_op stored_begin = {begin_admit, begin_run, begin_done};
+const struct stored_op stored_begin = {.admit = begin_admit, .run = begin_run, .done = begin_done};
 
 /* ---- IPC_DELIVER_COMMIT ---- */
 
@@ -243,7 +243,8 @@ static void deliver_done(struct session *s, struct request *q)
 	drop_targets(s);
 }
 
-const struct stored_op stored_deliver = {deliver_admit, deliver_run, deliver_done};
+const struct stored_op stored_deliver = {
+	.admit = deliver_admit, .run = deliver_run, .done = deliver_done};
 
 /* ---- IPC_DELIVER_RESET ---- */
 
@@ -268,4 +269,4 @@ static void reset_done(struct session *s, struct request *q)
 	drop_targets(s);
 }
 
-const struct stored_op stored_reset = {reset_admit, reset_run, reset_done};
+const struct stored_op stored_reset = {.admit = reset_admit, .run = reset_run, .done = reset_done};

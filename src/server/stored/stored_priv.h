@@ -137,10 +137,12 @@ struct stored {
 struct stored_op {
 	/* On the loop. False: done already (answered, or nothing to do). */
 	bool (*admit)(struct session *s, const union ipc_msg *m);
-	/* In the pool. */
+	/* In the pool; on the loop where is_quick says that nothing has to be waited for. */
 	void (*run)(struct session *s, struct request *q);
 	/* On the loop. link may be gone by now: stored_reply() knows. */
 	void (*done)(struct session *s, struct request *q);
+	/* On the loop, once admitted. NULL: never. */
+	bool (*is_quick)(const struct session *s);
 };
 
 extern const struct stored_op stored_open, stored_get, stored_mark, stored_commit, stored_close;

@@ -223,20 +223,26 @@ static void put_first(struct session *s, struct request *q)
 	s->n_requests++;
 }
 
-static void done(uv_work_t *work, int status)
+static void end_running(struct session *s)
 {
-	struct session *const s = work->data;
 	struct request *const q = s->running;
 
-	/* Nobody cancels. */
-	assert(status == 0);
-	(void)status;
 	op_of(request_msg(q)->head.type)->done(s, q);
 	s->running = NULL;
 	if (q->again)
 		put_first(s, q);
 	else
 		finish(s, q);
+}
+
+static void done(uv_work_t *work, int status)
+{
+	struct session *const s = work->data;
+
+	/* Nobody cancels. */
+	assert(status == 0);
+	(void)status;
+	end_running(s);
 	session_advance(s);
 }
 
@@ -286,6 +292,11 @@ static void start_requests(struct session *s)
 			continue;
 		}
 		s->running = q;
+		if (op->is_quick != NULL && op->is_quick(s)) {
+			op->run(s, q);
+			end_running(s);
+			continue;
+		}
 		if (uv_queue_work(&s->sd->process->loop, &s->work, run, done) < 0)
 			abort(); /* it would say that run is NULL, and nothing else */
 	}

@@ -317,6 +317,11 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 	return 0;
 }
 
+bool maildir_writes_at_close(const struct maildrop *maildrop)
+{
+	return ((const struct maildir_drop *)maildrop)->n_corrections > 0;
+}
+
 void maildir_close(struct maildrop *maildrop)
 {
 	struct maildir_drop *const m = (struct maildir_drop *)maildrop;

@@ -280,6 +280,7 @@ bool maildir_is_private(const struct store_owner *owner, const struct stat *st);
 int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		 struct err *err);
 void maildir_close(struct maildrop *maildrop);
+bool maildir_writes_at_close(const struct maildrop *maildrop);
 
 /*
  * Who writes the index, or changes a directory and its mark together, excludes others

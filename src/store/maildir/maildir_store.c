@@ -219,6 +219,7 @@ const struct store_driver store_maildir_driver = {
 	.store_free = maildir_free,
 	.open = maildir_open,
 	.close = maildir_close,
+	.writes_at_close = maildir_writes_at_close,
 	.message = maildir_message,
 	.check = maildir_check,
 	.commit = maildir_commit,
