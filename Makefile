@@ -7,7 +7,7 @@ BUILD = build
 setup = $(if $(PREFIX),--prefix=$(abspath $(PREFIX)))
 configure = $(if $(PREFIX),-Dprefix=$(abspath $(PREFIX)))
 
-.PHONY: all help run test install clean fuzz format
+.PHONY: all help run test install clean fuzz format bench
 
 all: $(BUILD)/build.ninja
 	$(if $(configure),@meson configure $(configure) $(BUILD))
@@ -22,6 +22,7 @@ help:
 	@echo 'make test STEPS=... only some steps: gcc clang asan tsan fuzz'
 	@echo 'make install        into /usr/local; or: make install PREFIX=/usr DESTDIR=/tmp/package'
 	@echo 'make fuzz           let every fuzz target search; SECONDS=60 is the time for each'
+	@echo 'make bench          measure speed beside Dovecot (needs root, takes long)'
 	@echo 'make format         clang-format over all C files'
 	@echo 'make clean          remove $(BUILD)/'
 	@echo
@@ -51,6 +52,14 @@ install: all
 fuzz:
 	@tools/install-deps build fuzz
 	@fuzz/run.sh $(or $(SECONDS),60)
+
+# An optimised build; needs root.
+bench:
+	@tools/install-deps build bench
+	@[ -f $(BUILD)/bench/build.ninja ] || \
+		meson setup --buildtype=release -Dbench=true $(BUILD)/bench >/dev/null
+	@ninja -C $(BUILD)/bench $$([ -t 1 ] || echo --quiet)
+	@RESTANTE_BUILD=$(BUILD)/bench bench/compare.py
 
 format:
 	@tools/install-deps format

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""What is installed: every program, its manual and its annotated example, and where."""
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import BUILD, ROOT
+from wire import PATIENCE
+
+MESON = shutil.which('meson')
+PROGRAMS = {'bin/restante', 'sbin/restanted', 'sbin/restantectl'}
+PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
+         'share/man/man5/restanted.conf.5', 'share/man/man8/restanted.8',
+         'share/man/man8/restantectl.8'}
+EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf'}
+
+pytestmark = pytest.mark.skipif(MESON is None, reason='no meson')
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+    """Prefix and all below DESTDIR, as a package's builder gets it."""
+    top = tmp_path_factory.mktemp('destdir')
+    run(MESON, 'install', '-C', BUILD, '--no-rebuild', '--destdir', str(top))
+    options = json.loads(run(MESON, 'introspect', str(BUILD), '--buildoptions'))
+    prefix = next(o['value'] for o in options if o['name'] == 'prefix')
+    return top / prefix.lstrip('/')
+
+
+def test_nothing_else_is_installed(installed):
+    found = {str(p.relative_to(installed)) for p in installed.rglob('*') if not p.is_dir()}
+    assert found == PROGRAMS | PAGES | EXAMPLES
+
+
+def test_modes(installed):
+    for path in installed.rglob('*'):
+        want = 0o755 if path.is_dir() or path.parent.name in ('bin', 'sbin') else 0o644
+        assert path.stat().st_mode & 0o7777 == want, path
+
+
+@pytest.mark.parametrize('program', sorted(PROGRAMS))
+def test_programs_run(installed, program):
+    assert re.match(rf'{Path(program).name} (\(restante\) )?\d+\.\d+', run(installed / program, '--version'))
+    assert 'usage: ' in run(installed / program, '--help')
+
+
+@pytest.mark.parametrize('file', sorted(PAGES | EXAMPLES))
+def test_nothing_is_left_to_fill_in(installed, file):
+    assert not re.search(r'@[A-Z]+@', (installed / file).read_text(encoding='utf-8'))
+
+
+@pytest.mark.parametrize('prefix,etc', [('/usr', '/etc/restante'),
+                                        ('/opt/post', '/opt/post/etc/restante')])
+def test_prefix(tmp_path, prefix, etc):
+    """Where the configuration is looked for, and where the manual says that it is."""
+    env = {k: v for k, v in os.environ.items() if k not in ('CC', 'CFLAGS')}
+    subprocess.run([MESON, 'setup', '--prefix', prefix, '-Dtests=false', str(tmp_path), str(ROOT)],
+                   capture_output=True, timeout=PATIENCE, check=True, env=env)
+    assert f'RESTANTE_SYSCONFDIR "{etc}"' in (tmp_path / 'restante-build.h').read_text('utf-8')
+    assert f'{etc}/restanted.conf' in (tmp_path / 'man/restanted.8').read_text('utf-8')
+    assert f'{etc}/users' in (tmp_path / 'packaging/restanted.conf').read_text('utf-8')
+    plan = json.loads(run(MESON, 'introspect', str(tmp_path), '--installed'))
+    assert f'{prefix}/sbin/restanted' in plan.values()
