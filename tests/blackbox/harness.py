@@ -138,8 +138,12 @@ class Daemon:
         self.users.write_text(''.join(f'{name}:{rest}\n' for name, rest in users.items()))
 
     def add_users(self, *names):
-        with self.users.open('a', encoding='utf-8') as f:
-            f.writelines(f'{name}:{{PLAIN}}{PASSWORD}\n' for name in names)
+        """Put there whole: of users who are added in place, unknown ones get 451 for a moment."""
+        draft = self.users.with_suffix('.new')
+        draft.write_text(self.users.read_text(encoding='utf-8') +
+                         ''.join(f'{name}:{{PLAIN}}{PASSWORD}\n' for name in names),
+                         encoding='utf-8')
+        draft.replace(self.users)
 
     # -- the process --
 
