@@ -141,7 +141,12 @@ static void failures_are_answered_late(void **state)
 	say_pass(p->a, 2, "nobody", "wrong");
 	say_pass(p->a, 3, "alice", "secret-a");
 	hear_open(p, LISTENER_A, 3, "alice");
-	assert_false(peers_readable(p->a));
+
+	const bool refused = peers_readable(p->a);
+
+	/* Where the machine is so busy that this comes late, it shows nothing. */
+	if (clock_mono_ms() - before < 399)
+		assert_false(refused);
 	hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
 	assert_true(clock_mono_ms() - before >= 399);
 	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
