@@ -135,15 +135,17 @@ class Daemon:
 
     def write_users(self, users):
         """The file of users: {name: the rest of the line}."""
-        self.users.write_text(''.join(f'{name}:{rest}\n' for name, rest in users.items()))
+        self.replace_users(''.join(f'{name}:{rest}\n' for name, rest in users.items()))
 
     def add_users(self, *names):
-        """Put there whole: of users who are added in place, unknown ones get 451 for a moment."""
-        draft = self.users.with_suffix('.new')
-        draft.write_text(self.users.read_text(encoding='utf-8') +
-                         ''.join(f'{name}:{{PLAIN}}{PASSWORD}\n' for name in names),
-                         encoding='utf-8')
-        draft.replace(self.users)
+        self.replace_users(self.users.read_text(encoding='utf-8') +
+                           ''.join(f'{name}:{{PLAIN}}{PASSWORD}\n' for name in names))
+
+    def replace_users(self, text):
+        """Whole, as editors do it: of a file that was changed in place, some may be missing yet."""
+        fresh = self.users.with_suffix('.new')
+        fresh.write_text(text, encoding='utf-8')
+        fresh.rename(self.users)
 
     # -- the process --
 
