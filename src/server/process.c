@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "server/privileges.h"
 
 /* The program's arguments, which ps(1) shows. */
@@ -273,6 +274,12 @@ int process_main(const struct process_start *start)
 		memcpy(sockets, start->sockets, n * sizeof(*sockets));
 		memcpy(keep, sockets, n * sizeof(*sockets));
 		p.sockets = sockets;
+	}
+	if (start->tickets != NULL) {
+		p.has_tickets = start->ops->role == IPC_LISTENER;
+		if (p.has_tickets)
+			p.tickets = *start->tickets;
+		secret_wipe(start->tickets, sizeof(*start->tickets));
 	}
 	keep[n++] = start->control;
 	close_others(keep, n);

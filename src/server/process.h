@@ -21,10 +21,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "base/err.h"
+#include "net/tls_tickets.h"
 #include "server/config.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
@@ -73,7 +75,9 @@ struct process {
 	const int *sockets;     /* bound and listening, one for each of config->listen. Owned */
 	unsigned threads;       /* of libuv's pool: prepare() may set it. Starts as 4 */
 	uint32_t drain_seconds; /* when on_drain() is called; IPC_DRAIN_FOREVER: any time */
-	uv_loop_t loop;         /* from start() on */
+	bool has_tickets;       /* only a listener has, and may move them away in prepare() */
+	struct tls_tickets tickets;
+	uv_loop_t loop; /* from start() on */
 
 	struct ipc_channel _control;
 };
@@ -85,6 +89,11 @@ struct process_start {
 	const struct config *config; /* Borrowed: process_main() copies it */
 	int control;                 /* Owned by the child */
 	const int *sockets;          /* Borrowed; config->n_listen of them, or NULL */
+	/*
+	 * What all listeners seal session tickets with, or NULL. Borrowed, and wiped: with
+	 * fork() every child has inherited a copy, and none may keep it.
+	 */
+	struct tls_tickets *tickets;
 };
 
 /* The whole life of a child. Returns what to exit with. */

@@ -217,13 +217,22 @@ def test_settings(make_daemon):
 
 @pytest.mark.parametrize('version', ['-tls1_2', '-tls1_3'])
 def test_a_session_is_resumed(make_daemon, version):
-    daemon = make_daemon(listeners=1)  # a ticket is good for the process that gave it
+    """At whichever listener it is, also at one that has just been started."""
+    daemon = make_daemon(listeners=4)
     ticket = daemon.dir / 'ticket'
-    for option, word in (('-sess_out', b'New'), ('-sess_in', b'Reused')):
+
+    def connect(*options):
         told = subprocess.run(['openssl', 's_client', version, '-connect',
-                               f'127.0.0.1:{daemon.pop3s}', '-ign_eof', option, ticket],
+                               f'127.0.0.1:{daemon.pop3s}', '-ign_eof', *options],
                               input=b'QUIT\r\n', capture_output=True, timeout=PATIENCE, check=True)
-        assert b'\n' + word + b', TLSv1' in told.stdout
+        return told.stdout
+
+    assert b'\nNew, TLSv1' in connect('-sess_out', ticket)
+    for _ in range(8):
+        assert b'\nReused, TLSv1' in connect('-sess_in', ticket)
+    daemon.reload()
+    for _ in range(8):
+        assert b'\nReused, TLSv1' in connect('-sess_in', ticket)
 
 
 def test_renegotiation_is_refused(shared):

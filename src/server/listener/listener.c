@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "net/tls_server.h"
+#include "net/tls_tickets.h"
 #include "server/listener/listener_priv.h"
 #include "server/sandbox.h"
 
@@ -72,7 +73,16 @@ static int make_tls(struct listener *l, struct err *err)
 		}
 		return 0;
 	}
-	return tls_server_new(&options, &l->tls, err);
+
+	int r = tls_server_new(&options, &l->tls, err);
+
+	if (r == 0 && l->process->has_tickets) {
+		l->process->has_tickets = false;
+		r = tls_tickets_use(l->tls, &l->process->tickets, &l->tickets);
+		if (r < 0)
+			(void)err_sys(err, -r, "cannot make keys for session tickets");
+	}
+	return r;
 }
 
 static void listener_free(struct listener *l)
@@ -80,6 +90,7 @@ static void listener_free(struct listener *l)
 	if (l == NULL)
 		return;
 	tls_server_free(l->tls);
+	tls_ticket_keys_free(l->tickets);
 	session_table_done(&l->table);
 	address_count_done(&l->addresses);
 	free(l);

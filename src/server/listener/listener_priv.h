@@ -38,7 +38,8 @@ struct listener {
 	struct process *process;
 	const struct config *config;
 	uv_loop_t *loop;
-	struct ssl_ctx_st *tls; /* Owned; NULL without a certificate */
+	struct ssl_ctx_st *tls;          /* Owned; NULL without a certificate */
+	struct tls_ticket_keys *tickets; /* Owned; of tls */
 	struct acceptor acceptors[CONFIG_LISTEN_MAX];
 	uint32_t n_acceptors;
 

@@ -272,6 +272,7 @@ int master_run(const char *path, const struct config *config)
 	m->config = *config;
 	master_own_users(&m->config);
 	m->next_id = 1;
+	tls_tickets_init(&m->tickets, clock_mono_ms());
 	if (m->config.listeners == 0)
 		m->config.listeners = count_cores();
 	m->n_slots = SLOT_LISTENER + m->config.listeners;

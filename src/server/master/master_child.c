@@ -50,7 +50,7 @@ static const struct process_ops *ops_of(unsigned slot)
 }
 
 /* In the new process: becomes the child, and never returns. */
-__attribute__((noreturn)) static void be_child(const struct master *m, unsigned slot, uint32_t id,
+__attribute__((noreturn)) static void be_child(struct master *m, unsigned slot, uint32_t id,
 					       int control)
 {
 	int sockets[CONFIG_LISTEN_MAX];
@@ -59,6 +59,7 @@ __attribute__((noreturn)) static void be_child(const struct master *m, unsigned 
 		.id = id,
 		.config = &m->config,
 		.control = control,
+		.tickets = &m->tickets,
 	};
 
 	if (slot >= SLOT_LISTENER) {
@@ -81,6 +82,9 @@ static struct child *fork_child(struct master *m, unsigned slot)
 	c->id = m->next_id++;
 	c->slot = (int)slot;
 	c->started_ms = clock_mono_ms();
+	/* No child shall begin with the keys of a time before its own. */
+	if (tls_tickets_advance(&m->tickets, c->started_ms) < 0)
+		tls_tickets_init(&m->tickets, c->started_ms);
 	c->pid = fork();
 	if (c->pid == 0)
 		be_child(m, slot, c->id, pair[1]);

@@ -66,7 +66,8 @@ struct master {
 	struct slot slots[SLOTS_MAX];
 	unsigned n_slots;
 	uint32_t next_id;
-	int signals; /* signalfd. Owned */
+	struct tls_tickets tickets; /* what listeners share; as it was when the last one began */
+	int signals;                /* signalfd. Owned */
 	enum master_state state;
 	uint64_t deadline_ms; /* of draining or stopping; 0: none */
 	bool reloading;       /* new listeners start, old ones wait for them to be ready */
