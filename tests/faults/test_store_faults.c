@@ -22,18 +22,13 @@
 #include <unistd.h>
 
 #include "store/journal.h"
+#include "store_scenarios.h"
 #include "store_steps.h"
-
-/* More steps than any scenario has: a test that gets there would never end. */
-#define STEPS_MAX 2000
-
-/* The call that failed in the last run. */
-static const char *last_fault = "none";
 
 static int setup(void **state)
 {
 	steps_set(STEPS_OFF, 0, 0);
-	last_fault = "none";
+	scenario_fault = "none";
 	*state = help_new("maildir");
 	return 0;
 }
@@ -46,311 +41,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Empties the scratch directory; each step begins with the same. */
-static void afresh(struct help *h)
-{
-	steps_set(STEPS_OFF, 0, 0);
-	help_remove_tree(h->root);
-	assert_int_equal(mkdir(h->root, 0700), 0);
-	help_forget_notices(h);
-}
-
 static int open_descriptors(void)
 {
 	return help_count_files("/proc/self/fd");
 }
-
-/*
- * A scenario: what is there before, what is done, and what must hold afterwards.
- * run says what it was told: bit i for acknowledgement i.
- */
-struct scenario {
-	const char *name;
-	void (*prepare)(struct help *h);
-	unsigned int (*run)(struct help *h);
-	/* killed: the process died, or its disk did for good; else it went on after one fault. */
-	void (*check)(struct help *h, unsigned int acknowledged, bool killed);
-};
-
-/* ---- deliveries ---- */
-
-static const char body[] = "Subject: x\r\n\r\n.body\r\n";
-
-static char *path_of(struct help *h, const char *name)
-{
-	static char paths[4][HELP_PATH_MAX];
-	static unsigned int next;
-	char *const path = paths[next++ % 4];
-
-	(void)snprintf(path, HELP_PATH_MAX, "%.400s/%s", h->root, name);
-	return path;
-}
-
-static void prepare_nothing(struct help *h)
-{
-	(void)h;
-}
-
-/* Three maildrops: the first two share a file, the third has a prefix. None exists. */
-static unsigned int run_deliver(struct help *h)
-{
-	struct delivery_target targets[3] = {
-		{.owner = help_owner(path_of(h, "deep/one"))},
-		{.owner = help_owner(path_of(h, "two"))},
-		{.owner = help_owner(path_of(h, "three")), .prefix = SPAN_LIT("P: 1\r\n")},
-	};
-	const struct delivery_info info = {.octets = sizeof(body) - 1, .dot_lines = 1};
-	unsigned int acknowledged = 0;
-	struct delivery *d;
-
-	if (delivery_begin(h->store, &targets[0].owner, &d, NULL) < 0)
-		return 0;
-	if (write(delivery_fd(d), body, sizeof(body) - 1) == sizeof(body) - 1) {
-		const int r = delivery_commit(d, &info, targets, 3, NULL);
-
-		for (unsigned int i = 0; i < 3; i++)
-			acknowledged |= targets[i].status == 0 ? 1U << i : 0;
-		assert_int_equal(r == 0, acknowledged == 7);
-	}
-	delivery_free(d);
-	return acknowledged;
-}
-
-static void check_deliver(struct help *h, unsigned int acknowledged, bool killed)
-{
-	static const char *const names[] = {"deep/one", "two", "three"};
-
-	for (unsigned int i = 0; i < 3; i++) {
-		const struct store_owner owner = help_owner(path_of(h, names[i]));
-		const uint32_t least = acknowledged >> i & 1;
-		struct maildrop *m;
-
-		assert_int_equal(maildrop_open(h->store, &owner, &m, NULL), 0);
-		if (maildrop_count(m) != least && !(killed && maildrop_count(m) == 1))
-			fail_msg("%s: %u messages, acknowledged: %u", names[i], maildrop_count(m),
-				 least);
-		if (maildrop_count(m) == 1) {
-			char *const text = help_text(m, 1, NULL);
-
-			assert_string_equal(text + (i == 2 ? 6 : 0), body);
-			assert_memory_equal(text, i == 2 ? "P: 1\r\n" : body, 6);
-			free(text);
-		}
-		maildrop_close(m);
-		/* Unless it was the clearing up that failed. */
-		if (!killed && strcmp(last_fault, "unlinkat") != 0)
-			assert_int_equal(help_count_files("%s/tmp", owner.path), 0);
-	}
-}
-
-/* ---- sessions ---- */
-
-static const char *const names[] = {"new/1.a", "cur/2.b,S=3,W=3:2,S", "new/3.c", "cur/4.d:2,",
-				    "new/5.e,S=3,W=3"};
-#define MESSAGES 5
-#define LIST "1.a 2.b 3.c 4.d 5.e "
-
-static void prepare_messages(struct help *h)
-{
-	help_make_maildir(h->maildrop);
-	for (size_t i = 0; i < MESSAGES; i++)
-		help_write("a\r\n", "%s/%s", h->maildrop, names[i]);
-}
-
-static void prepare_indexed(struct help *h)
-{
-	prepare_messages(h);
-	free(help_poll(h, NULL));
-}
-
-/* Indexed, and then one more came. */
-static void prepare_one_more(struct help *h)
-{
-	help_make_maildir(h->maildrop);
-	for (size_t i = 0; i < MESSAGES - 1; i++)
-		help_write("a\r\n", "%s/%s", h->maildrop, names[i]);
-	free(help_poll(h, NULL));
-	help_write("a\r\n", "%s/%s", h->maildrop, names[MESSAGES - 1]);
-}
-
-/* Indexed, and then somebody moved one: the index is replaced. */
-static void prepare_moved(struct help *h)
-{
-	char from[HELP_PATH_MAX * 2];
-	char to[HELP_PATH_MAX * 2];
-
-	prepare_indexed(h);
-	(void)snprintf(from, sizeof(from), "%s/new/1.a", h->maildrop);
-	(void)snprintf(to, sizeof(to), "%s/cur/1.a:2,S", h->maildrop);
-	assert_int_equal(rename(from, to), 0);
-}
-
-static unsigned int run_open(struct help *h)
-{
-	struct maildrop *m;
-	struct store_message message;
-	unsigned int acknowledged = 0;
-
-	if (help_try_open(h, &m) < 0)
-		return 0;
-	/* Whatever fails, what an open session shows is right. */
-	assert_int_equal(maildrop_count(m), MESSAGES);
-	assert_int_equal(maildrop_octets(m), 15);
-	for (uint32_t n = 1; n <= MESSAGES; n++) {
-		if (maildrop_message(m, n, &message, NULL) < 0)
-			continue;
-		acknowledged |= 1U << n;
-		assert_int_equal(message.octets, 3);
-		assert_int_equal(close(message.fd), 0);
-	}
-	maildrop_close(m);
-	return acknowledged;
-}
-
-static void check_all_there(struct help *h, unsigned int acknowledged, bool killed)
-{
-	(void)acknowledged;
-	(void)killed;
-	for (int turn = 0; turn < 2; turn++) {
-		char *const list = help_poll(h, NULL);
-
-		assert_string_equal(list, LIST);
-		free(list);
-	}
-	struct maildrop *const m = help_open(h);
-
-	for (uint32_t n = 1; n <= MESSAGES; n++)
-		help_expect_text(m, n, "a\r\n");
-	maildrop_close(m);
-}
-
-/* ---- commits ---- */
-
-static unsigned int run_commit(struct help *h, const uint32_t *marks)
-{
-	struct maildrop *m;
-	uint32_t removed;
-	int r = 0;
-
-	if (help_try_open(h, &m) < 0)
-		return 0;
-	/* Others may have taken some. */
-	for (size_t i = 0; marks[i] != 0; i++) {
-		if (marks[i] <= maildrop_count(m))
-			assert_int_equal(maildrop_mark(m, marks[i]), 0);
-	}
-	r = maildrop_commit(m, &removed, NULL);
-	maildrop_close(m);
-	return r == 0 ? 1 : 0;
-}
-
-static unsigned int run_commit_three(struct help *h)
-{
-	return run_commit(h, (const uint32_t[]){1, 2, 5, 0});
-}
-
-static unsigned int run_commit_one(struct help *h)
-{
-	return run_commit(h, (const uint32_t[]){3, 0});
-}
-
-static unsigned int run_commit_all(struct help *h)
-{
-	return run_commit(h, (const uint32_t[]){1, 2, 3, 4, 5, 0});
-}
-
-static void check_commit(struct help *h, unsigned int acknowledged, const char *rest)
-{
-	char *const list = help_poll(h, NULL);
-
-	if (strcmp(list, rest) != 0 && (acknowledged || strcmp(list, LIST) != 0))
-		fail_msg("'%s' is left, acknowledged: %u", list, acknowledged);
-	free(list);
-	/* For ever. */
-	char *const again = help_poll(h, NULL);
-
-	if (strcmp(again, rest) != 0 && (acknowledged || strcmp(again, LIST) != 0))
-		fail_msg("'%s' is left, acknowledged: %u", again, acknowledged);
-	free(again);
-	assert_false(help_exists("%s/restante.journal", h->maildrop));
-}
-
-static void check_commit_three(struct help *h, unsigned int acknowledged, bool killed)
-{
-	(void)killed;
-	check_commit(h, acknowledged, "3.c 4.d ");
-}
-
-static void check_commit_one(struct help *h, unsigned int acknowledged, bool killed)
-{
-	(void)killed;
-	check_commit(h, acknowledged, "1.a 2.b 4.d 5.e ");
-}
-
-static void check_commit_all(struct help *h, unsigned int acknowledged, bool killed)
-{
-	(void)killed;
-	check_commit(h, acknowledged, "");
-}
-
-/* A commit that was killed in the middle of its unlinks: one file has gone. */
-static void prepare_interrupted(struct help *h)
-{
-	for (unsigned int n = 1; n < STEPS_MAX; n++) {
-		int status;
-		pid_t pid;
-
-		afresh(h);
-		prepare_indexed(h);
-		pid = fork();
-		assert_true(pid >= 0);
-		if (pid == 0) {
-			steps_set(STEPS_KILL, n, 0);
-			(void)run_commit_three(h);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSIGNALED(status));
-		if (!help_exists("%s/%s", h->maildrop, names[0]))
-			break;
-	}
-	assert_true(help_exists("%s/restante.journal", h->maildrop));
-	assert_true(help_exists("%s/%s", h->maildrop, names[1]));
-}
-
-static unsigned int run_replay(struct help *h)
-{
-	struct maildrop *m;
-
-	if (help_try_open(h, &m) < 0)
-		return 0;
-	/* The decision has been made: never half of it. */
-	assert_int_equal(maildrop_count(m), 2);
-	maildrop_close(m);
-	return 1;
-}
-
-static void check_replay(struct help *h, unsigned int acknowledged, bool killed)
-{
-	(void)acknowledged;
-	(void)killed;
-	check_commit(h, 1, "3.c 4.d ");
-}
-
-static const struct scenario scenarios[] = {
-	{"deliver", prepare_nothing, run_deliver, check_deliver},
-	{"open for the first time", prepare_messages, run_open, check_all_there},
-	{"open unchanged", prepare_indexed, run_open, check_all_there},
-	{"open with one more", prepare_one_more, run_open, check_all_there},
-	{"open with one moved", prepare_moved, run_open, check_all_there},
-	{"commit three", prepare_indexed, run_commit_three, check_commit_three},
-	{"commit three, moved", prepare_moved, run_commit_three, check_commit_three},
-	{"commit one", prepare_indexed, run_commit_one, check_commit_one},
-	{"commit all", prepare_messages, run_commit_all, check_commit_all},
-	{"finish a commit", prepare_interrupted, run_replay, check_replay},
-};
-
-#define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
 /* ---- every fault in every scenario ---- */
 
@@ -389,13 +83,13 @@ static unsigned int kill_at(struct help *h, const struct scenario *s, unsigned i
 
 static void kill_everywhere(struct help *h)
 {
-	for (size_t i = 0; i < SCENARIOS; i++) {
+	for (size_t i = 0; i < scenario_count; i++) {
 		const struct scenario *const s = &scenarios[i];
 		bool killed = true;
 		unsigned int n;
 
 		for (n = 1; killed && n < STEPS_MAX; n++) {
-			afresh(h);
+			scenario_afresh(h);
 			s->prepare(h);
 
 			const unsigned int acknowledged = kill_at(h, s, n, &killed);
@@ -410,7 +104,7 @@ static void kill_everywhere(struct help *h)
 
 static void fail_everywhere(struct help *h, enum steps_mode mode, int sys_errno)
 {
-	for (size_t i = 0; i < SCENARIOS; i++) {
+	for (size_t i = 0; i < scenario_count; i++) {
 		const struct scenario *const s = &scenarios[i];
 		bool hit = true;
 		unsigned int n;
@@ -419,17 +113,17 @@ static void fail_everywhere(struct help *h, enum steps_mode mode, int sys_errno)
 			unsigned int acknowledged;
 			int before;
 
-			afresh(h);
+			scenario_afresh(h);
 			s->prepare(h);
 			before = open_descriptors();
 			steps_set(mode, n, sys_errno);
 			acknowledged = s->run(h);
 			hit = steps_hit();
-			last_fault = steps_hit_call();
+			scenario_fault = steps_hit_call();
 			steps_set(STEPS_OFF, 0, 0);
 			if (open_descriptors() != before)
 				fail_msg("%s: descriptors are left after step %u, %s", s->name, n,
-					 last_fault);
+					 scenario_fault);
 			if (!hit)
 				assert_int_not_equal(acknowledged, 0);
 			s->check(h, acknowledged, mode != STEPS_FAIL);
@@ -486,14 +180,14 @@ static void test_without_tmpfile(void **state)
 	struct help *const h = *state;
 
 	steps_forbid("tmpfile", EOPNOTSUPP);
-	assert_int_equal(run_deliver(h), 7);
-	check_deliver(h, 7, false);
-	assert_int_equal(help_deliver(h, path_of(h, "two"), "b\r\n"), 0);
-	assert_int_equal(help_count_files("%s/new", path_of(h, "two")), 2);
-	assert_int_equal(help_count_files("%s/tmp", path_of(h, "two")), 0);
+	assert_int_equal(scenario_run_deliver(h), 7);
+	scenario_check_deliver(h, 7, false);
+	assert_int_equal(help_deliver(h, scenario_path(h, "two"), "b\r\n"), 0);
+	assert_int_equal(help_count_files("%s/new", scenario_path(h, "two")), 2);
+	assert_int_equal(help_count_files("%s/tmp", scenario_path(h, "two")), 0);
 
 	/* Not committed: nothing of it stays. */
-	const struct store_owner owner = help_owner(path_of(h, "two"));
+	const struct store_owner owner = help_owner(scenario_path(h, "two"));
 	struct delivery *d;
 
 	assert_int_equal(delivery_begin(h->store, &owner, &d, NULL), 0);
@@ -517,8 +211,8 @@ static void test_without_links(void **state)
 
 	steps_forbid("linkat", EPERM);
 	/* Unnamed files can't be given a name then. */
-	assert_int_equal(run_deliver(h), 0);
-	check_deliver(h, 0, false);
+	assert_int_equal(scenario_run_deliver(h), 0);
+	scenario_check_deliver(h, 0, false);
 }
 
 static void test_copy_by_hand(void **state)
@@ -527,10 +221,10 @@ static void test_copy_by_hand(void **state)
 	struct help *const h = *state;
 
 	for (size_t i = 0; i < 4; i++) {
-		afresh(h);
+		scenario_afresh(h);
 		steps_forbid("copy_file_range", errors[i]);
-		assert_int_equal(run_deliver(h), 7);
-		check_deliver(h, 7, false);
+		assert_int_equal(scenario_run_deliver(h), 7);
+		scenario_check_deliver(h, 7, false);
 	}
 	fail_everywhere(h, STEPS_FAIL, ENOSPC);
 }
@@ -542,7 +236,7 @@ static void test_lock_file(void **state)
 	struct maildrop *m;
 	struct maildrop *other;
 
-	prepare_messages(h);
+	scenario_prepare_messages(h);
 	steps_set(STEPS_OFF, 0, 0);
 	/* The call that locks the directory is the first flock(): only that one may fail. */
 	for (unsigned int n = 1; n < STEPS_MAX; n++) {
@@ -574,7 +268,7 @@ static void test_fast_path(void **state)
 	struct help *const h = *state;
 	unsigned int counts[2];
 
-	prepare_messages(h);
+	scenario_prepare_messages(h);
 	for (int turn = 0; turn < 2; turn++) {
 		struct maildrop *m;
 
@@ -640,25 +334,25 @@ static void foreign_put(void *arg)
 	const struct help *const h = arg;
 
 	help_write("a\r\n", "%s/tmp/9.foreign", h->maildrop);
-	assert_int_equal(
-		rename(path_of(arg, "alice/tmp/9.foreign"), path_of(arg, "alice/new/9.foreign")),
-		0);
+	assert_int_equal(rename(scenario_path(arg, "alice/tmp/9.foreign"),
+				scenario_path(arg, "alice/new/9.foreign")),
+			 0);
 }
 
 static void foreign_mark(void *arg)
 {
-	(void)rename(path_of(arg, "alice/new/3.c"), path_of(arg, "alice/cur/3.c:2,S"));
+	(void)rename(scenario_path(arg, "alice/new/3.c"), scenario_path(arg, "alice/cur/3.c:2,S"));
 }
 
 static void foreign_take(void *arg)
 {
-	(void)unlink(path_of(arg, "alice/cur/4.d:2,"));
+	(void)unlink(scenario_path(arg, "alice/cur/4.d:2,"));
 }
 
 /* One goes, one comes: the number of entries says nothing. */
 static void foreign_exchange(void *arg)
 {
-	(void)unlink(path_of(arg, "alice/new/3.c"));
+	(void)unlink(scenario_path(arg, "alice/new/3.c"));
 	help_write("other\r\n", "%s/new/7.d", ((const struct help *)arg)->maildrop);
 }
 
@@ -695,8 +389,8 @@ static void meet_everywhere(struct help *h, unsigned int (*run)(struct help *h),
 		struct maildrop *m;
 		unsigned int files;
 
-		afresh(h);
-		prepare_indexed(h);
+		scenario_afresh(h);
+		scenario_prepare_indexed(h);
 		steps_meet(other, h);
 		steps_set(STEPS_MEET, n, 0);
 		(void)run(h);
@@ -739,9 +433,9 @@ static void test_others_at_every_step(void **state)
 {
 	static void (*const others[])(void *) = {foreign_put, foreign_mark, foreign_take,
 						 foreign_exchange};
-	static unsigned int (*const runs[])(struct help *) = {run_deliver_to_alice,
-							      run_open_quietly, run_open_changed,
-							      run_commit_one, run_commit_three};
+	static unsigned int (*const runs[])(struct help *) = {
+		run_deliver_to_alice, run_open_quietly, run_open_changed, scenario_run_commit_one,
+		scenario_run_commit_three};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		for (size_t j = 0; j < sizeof(runs) / sizeof(runs[0]); j++)
@@ -751,8 +445,8 @@ static void test_others_at_every_step(void **state)
 
 static void test_own_delivery_at_every_step(void **state)
 {
-	static unsigned int (*const runs[])(struct help *) = {run_deliver_to_alice,
-							      run_open_changed, run_commit_three};
+	static unsigned int (*const runs[])(struct help *) = {
+		run_deliver_to_alice, run_open_changed, scenario_run_commit_three};
 
 	for (size_t j = 0; j < sizeof(runs) / sizeof(runs[0]); j++)
 		meet_everywhere(*state, runs[j], own_deliver);
@@ -764,7 +458,7 @@ static void test_fast_after_delivery(void **state)
 	struct help *const h = *state;
 	struct maildrop *m;
 
-	prepare_indexed(h);
+	scenario_prepare_indexed(h);
 	for (uint32_t n = 1; n <= 3; n++) {
 		char *list;
 
@@ -773,14 +467,14 @@ static void test_fast_after_delivery(void **state)
 		steps_set(STEPS_OFF, 0, 0);
 		assert_int_equal(help_try_open(h, &m), 0);
 		assert_int_equal(steps_count(), 8);
-		assert_int_equal(maildrop_count(m), MESSAGES + n * (n + 1) / 2);
+		assert_int_equal(maildrop_count(m), SCENARIO_MESSAGES + n * (n + 1) / 2);
 		help_expect_text(m, maildrop_count(m), ".new\r\n");
 		list = help_list(m);
 		maildrop_close(m);
 
 		/* It says what a reading says: same order, same UIDLs, same sizes. */
 		char path[HELP_PATH_MAX * 2];
-		struct index_record before[MESSAGES + 6];
+		struct index_record before[SCENARIO_MESSAGES + 6];
 		uint32_t count;
 
 		m = help_open(h);
@@ -817,8 +511,8 @@ static void test_without_watches(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct maildrop *m;
 
-		afresh(h);
-		prepare_indexed(h);
+		scenario_afresh(h);
+		scenario_prepare_indexed(h);
 		/* So that there is none from before. */
 		store_free(h->store);
 		assert_int_equal(store_new("maildir", "mx.example", NULL, NULL, &h->store, NULL),
@@ -829,7 +523,7 @@ static void test_without_watches(void **state)
 		steps_set(STEPS_OFF, 0, 0);
 		m = help_open(h);
 		assert_true(steps_count() > 20);
-		assert_int_equal(maildrop_count(m), MESSAGES + 1);
+		assert_int_equal(maildrop_count(m), SCENARIO_MESSAGES + 1);
 		maildrop_close(m);
 	}
 }
@@ -841,7 +535,7 @@ static void test_deliver_beside_session(void **state)
 	struct maildrop *m;
 	uint32_t removed;
 
-	prepare_indexed(h);
+	scenario_prepare_indexed(h);
 	for (int turn = 0; turn < 2; turn++) {
 		m = help_open(h);
 		const uint32_t count = maildrop_count(m);
@@ -868,7 +562,7 @@ static void test_commit_of_nothing(void **state)
 	struct maildrop *m;
 	uint32_t removed;
 
-	prepare_indexed(h);
+	scenario_prepare_indexed(h);
 	m = help_open(h);
 	steps_set(STEPS_OFF, 0, 0);
 	assert_int_equal(maildrop_commit(m, &removed, NULL), 0);
