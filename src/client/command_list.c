@@ -20,7 +20,6 @@
 
 #define FROM_COLUMNS 24
 #define ACCOUNT_COLUMNS 12
-#define SUBJECT_COLUMNS_MIN 10
 
 struct list {
 	bool with_account;
@@ -53,18 +52,20 @@ static void print_mail(const struct list *l, const struct state_row *row,
 {
 	char id[24];
 	char date[64];
+	const size_t from_columns = l->columns / 4 < FROM_COLUMNS ? l->columns / 4
+								  : (size_t)FROM_COLUMNS;
 	size_t left = l->columns;
 	char *const account = display_text(l->with_account ? row->account : "", ACCOUNT_COLUMNS,
 					   true);
-	char *const from = display_text(mail->from, FROM_COLUMNS, true);
+	char *const from = display_text(mail->from, from_columns, true);
 
 	(void)snprintf(id, sizeof(id), "%6lld", (long long)row->id);
 	format_date(mail->date, row->stored_at, date, sizeof(date));
 	if (left != DISPLAY_ALL) {
-		const size_t taken = strlen(id) + 2 + strlen(date) + 2 + FROM_COLUMNS + 2 +
+		const size_t taken = strlen(id) + 2 + strlen(date) + 2 + from_columns + 2 +
 				     (l->with_account ? ACCOUNT_COLUMNS + 2 : 0);
 
-		left = left > taken + SUBJECT_COLUMNS_MIN ? left - taken : SUBJECT_COLUMNS_MIN;
+		left = left > taken ? left - taken : 1;
 	}
 
 	char *const subject = display_text(mail->subject, left, false);

@@ -326,6 +326,8 @@ static int catch_signals(void)
 	(void)sigaction(SIGINT, &stop, NULL);
 	(void)sigaction(SIGTERM, &stop, NULL);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
+	/* A file that is larger than may be is an error like a full disk. */
+	(void)sigaction(SIGXFSZ, &ignore, NULL);
 	return EX_OK;
 }
 

@@ -58,6 +58,10 @@ class Client:
             self.account += ['--cafile', str(cafile)]
         return self
 
+    def without_password(self):
+        at = self.account.index('--password-file')
+        del self.account[at:at + 2]
+
     def configure(self, text):
         self.config.parent.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)

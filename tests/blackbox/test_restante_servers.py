@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Servers of every kind: whatever they do, each message is fetched once, and none is lost."""
+import base64
 import random
 import time
 
@@ -566,7 +567,7 @@ def test_server_that_does_not_know_the_password(bad_server, client):
     server.caps = ('UIDL', 'SASL SCRAM-SHA-256')
 
     def impostor(session, argument):
-        nonce = __import__('base64').b64decode(argument.split(' ')[1]).decode().partition('r=')[2]
+        nonce = base64.b64decode(argument.split(' ')[1]).decode().partition('r=')[2]
         session.challenge(f'r={nonce}abc,s=QSXCR+Q6sek8bf92,i=4096'.encode())
         session.send(b'+OK welcome\r\n')
 

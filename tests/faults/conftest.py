@@ -3,14 +3,7 @@
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'blackbox'))
 
-from harness import running  # pylint: disable=wrong-import-position
-
-
-@pytest.fixture
-def make_daemon():
-    with running() as start:
-        yield start
+# pylint: disable=wrong-import-position,unused-import
+from fixtures import bad_server, certificate, client, make_daemon
