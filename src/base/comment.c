@@ -4,14 +4,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Behind the string that begins at p, or at the text's end when it has none. */
-static char *skip_string(char *p)
+/* Octets of the string that begins at p, with both quotes, or to the text's end when it has none.
+ */
+static size_t string_length(const char *p)
 {
-	const char quote = *p++;
+	size_t n = 1;
 
-	while (*p != '\0' && *p != quote)
-		p += p[0] == '\\' && p[1] != '\0' ? 2 : 1;
-	return *p == '\0' ? p : p + 1;
+	while (p[n] != '\0' && p[n] != p[0])
+		n += p[n] == '\\' && p[n + 1] != '\0' ? 2 : 1;
+	return p[n] == '\0' ? n : n + 1;
 }
 
 static char *blank_line(char *p)
@@ -40,7 +41,7 @@ void comment_blank(char *text)
 
 	while (*p != '\0') {
 		if (*p == '"' || *p == '\'') {
-			p = skip_string(p);
+			p += string_length(p);
 			in_word = false;
 		} else if (*p == '#' || (!in_word && p[0] == '/' && p[1] == '/')) {
 			p = blank_line(p);
@@ -52,4 +53,19 @@ void comment_blank(char *text)
 			p++;
 		}
 	}
+}
+
+int comment_lone_plus(const char *text)
+{
+	int line = 1;
+
+	while (*text != '\0') {
+		size_t n = *text == '"' || *text == '\'' ? string_length(text) : 1;
+
+		if (text[0] == '+' && text[1] != '=')
+			return line;
+		for (; n > 0; n--)
+			line += *text++ == '\n';
+	}
+	return 0;
 }

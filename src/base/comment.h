@@ -14,3 +14,9 @@
  * operator would be sent to the wrong line.
  */
 void comment_blank(char *text);
+
+/*
+ * libconfuse passes over a '+' that no '=' follows, so that "+1" is 1 and "1+1" an
+ * option called 1. The line of the first one in a text without comments, or 0.
+ */
+int comment_lone_plus(const char *text);

@@ -236,6 +236,7 @@ static bool parse(char *text)
 	cfg_opt_t in_account[OPTIONS_MAX];
 	cfg_opt_t outside[3];
 	bool ok;
+	int plus;
 
 	memset(in_account, 0, sizeof(in_account));
 	for (unsigned i = 0; account_option(i) != NULL; i++) {
@@ -264,6 +265,9 @@ static bool parse(char *text)
 	}
 	(void)cfg_set_error_function(cfg, on_confuse_error);
 	comment_blank(text);
+	plus = comment_lone_plus(text);
+	if (plus != 0)
+		complain(plus, "unexpected token '+': a value with it stands in quotes");
 	ok = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
 	cfg_free(cfg);
 	if (!ok)

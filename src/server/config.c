@@ -75,6 +75,32 @@ static bool is_path(const char *name, const char *value)
 	return false;
 }
 
+/* It stands in greetings and timestamps, and its line is one. */
+static bool check_hostname(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++) {
+		if (*c > ' ' && *c < 0x7f && strchr("<>@\"\\", *c) == NULL)
+			continue;
+		config_complain(&reading, line_of("hostname"),
+				"hostname is the name of a machine, without spaces");
+		return false;
+	}
+	return true;
+}
+
+/* It is put behind an '@'; ASCII or UTF-8. */
+static bool check_domain(const char *domain)
+{
+	for (const char *c = domain; *c != '\0'; c++) {
+		if ((unsigned char)*c > ' ' && *c != 0x7f && *c != '@' && *c != '/')
+			continue;
+		config_complain(&reading, line_of("default_domain"),
+				"default_domain is a domain, without \"@\" and spaces");
+		return false;
+	}
+	return true;
+}
+
 /* What no single option can know. */
 static bool check_together(const struct config *c)
 {
@@ -104,7 +130,8 @@ static bool check_together(const struct config *c)
 				"mail_location must begin with \"/\" or \"%%h\"");
 		return false;
 	}
-	return is_path("tls_certificate", c->tls_certificate) && is_path("tls_key", c->tls_key) &&
+	return check_hostname(c->hostname) && check_domain(c->default_domain) &&
+	       is_path("tls_certificate", c->tls_certificate) && is_path("tls_key", c->tls_key) &&
 	       is_path("users_file", c->users_file) && is_path("pid_file", c->pid_file);
 }
 
@@ -123,6 +150,7 @@ static bool parse(char *text)
 {
 	cfg_opt_t opts[CONFIG_ROWS + 1];
 	bool ok;
+	int plus;
 
 	memset(opts, 0, sizeof(opts));
 	for (size_t i = 0; i < CONFIG_ROWS; i++) {
@@ -141,6 +169,10 @@ static bool parse(char *text)
 	}
 	cfg_set_error_function(cfg, on_confuse_error);
 	comment_blank(text);
+	plus = comment_lone_plus(text);
+	if (plus != 0)
+		config_complain(&reading, plus,
+				"unexpected token '+': a value with it stands in quotes");
 	ok = cfg_parse_buf(cfg, text) == CFG_SUCCESS;
 	cfg_free(cfg);
 	if (!ok)

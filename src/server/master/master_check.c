@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "net/tls_server.h"
 #include "auth/passwd_file.h"
+#include "auth/user_name.h"
 #include "server/master/master_priv.h"
 #include "server/privileges.h"
 
@@ -51,6 +52,22 @@ static void on_notice(void *arg, const char *text)
 	log_event(LOG_LEVEL_WARN, "users-file", log_str("notice", text));
 }
 
+/* With a user who could be there: what else can be wrong with it is wrong for everybody. */
+static int check_location(const struct config *config, struct err *err)
+{
+	const struct user_location somebody = {
+		.name = SPAN_LIT("somebody@example.org"),
+		.home = "/home/somebody",
+		.default_domain = config->default_domain,
+	};
+	char path[LIMIT_PATH];
+	struct err why;
+	const int r = user_mail_path(config->mail_location, &somebody, path, &why);
+
+	return r < 0 ? err_set(err, -r, "mail_location \"%s\": %s", config->mail_location, why.text)
+		     : 0;
+}
+
 static int check_users(const struct config *config, struct err *err)
 {
 	struct passwd_file *const f = passwd_file_new(config->users_file, on_notice, NULL);
@@ -70,6 +87,8 @@ static int check(const struct config *config, struct err *err)
 
 	if (r == 0)
 		r = check_tls(config, err);
+	if (r == 0)
+		r = check_location(config, err);
 	if (r == 0)
 		r = privileges_drop(config->server_user, false, err);
 	if (r == 0)

@@ -48,10 +48,34 @@ static void blanks_comments_and_nothing_else(void **state)
 	}
 }
 
+static void finds_a_lone_plus(void **state)
+{
+	static const struct {
+		const char *text;
+		int line;
+	} cases[] = {
+		{"", 0},
+		{"a = 1\n", 0},
+		{"a = +1\n", 1},
+		{"a = 1\nb = 1+1\n", 2},
+		{"a += 1\n", 0},
+		{"a + = 1\n", 1},
+		{"a = \"+1\"\nb = '\n+'\nc = +", 4},
+		{"a = \"\\\"+\"", 0},
+		{"a = \"+", 0},
+		{"+", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(comment_lone_plus(cases[i].text), cases[i].line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blanks_comments_and_nothing_else),
+		cmocka_unit_test(finds_a_lone_plus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
