@@ -103,6 +103,8 @@ static void kill_role(const struct master *m, enum ipc_role role)
 
 static void begin_drain(struct master *m)
 {
+	const struct sockets none = {.n = 0};
+
 	m->state = MASTER_DRAINING;
 	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000;
 	log_event(LOG_LEVEL_INFO, "stopping", log_num("drain_seconds", m->config.drain_timeout));
@@ -111,6 +113,8 @@ static void begin_drain(struct master *m)
 		if (c->role == IPC_LISTENER)
 			master_drain_child(c, m->config.drain_timeout);
 	}
+	/* While they are open anywhere, who connects is not refused but waits for nobody. */
+	sockets_replace(&m->sockets, &none);
 }
 
 static void begin_stop(struct master *m)
