@@ -219,7 +219,7 @@ class Daemon:
         old = self.listeners()
         since = self.mark()
         self.signal(signal.SIGHUP)
-        self.wait_for('event=reloaded|"event":"reloaded"', since)
+        assert 'reload-failed' not in self.wait_for('event"?[=:]"?reload(ed|-failed)', since)
         for i in old:  # until it has read that it shall not, an old one takes some
             self.wait_for(self.listener_leaves(i), since)
 
