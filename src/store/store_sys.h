@@ -22,12 +22,19 @@
 #ifdef STORE_STEPS
 /* Called before and after each call. False: errno is set, and the call has failed. */
 bool store_step(const char *call, bool after);
+/* This file or directory is now on the disk, as it is. */
+void store_synced(int fd);
 #else
 static inline bool store_step(const char *call, bool after)
 {
 	(void)call;
 	(void)after;
 	return true;
+}
+
+static inline void store_synced(int fd)
+{
+	(void)fd;
 }
 #endif
 
@@ -74,6 +81,7 @@ static inline int sys_fsync(int fd)
 {
 	if (!store_step("fsync", false) || fsync(fd) < 0)
 		return -1;
+	store_synced(fd);
 	return store_step("fsync", true) ? 0 : -1;
 }
 

@@ -7,6 +7,7 @@
 
 /* As store/store_sys.h declares it, which isn't for outsiders. */
 bool store_step(const char *call, bool after);
+void store_synced(int fd);
 
 static struct {
 	enum steps_mode mode;
@@ -16,6 +17,7 @@ static struct {
 	bool hit;
 	const char *call;
 	void (*other)(void *arg);
+	void (*synced)(void *arg, int fd);
 	void *arg;
 	const char *forbidden;
 	int forbidden_errno;
@@ -50,6 +52,17 @@ void steps_meet(void (*other)(void *arg), void *arg)
 {
 	steps.other = other;
 	steps.arg = arg;
+}
+
+void steps_on_sync(void (*synced)(void *arg, int fd))
+{
+	steps.synced = synced;
+}
+
+void store_synced(int fd)
+{
+	if (steps.synced != NULL)
+		steps.synced(steps.arg, fd);
 }
 
 void steps_forbid(const char *call, int sys_errno)
@@ -91,6 +104,9 @@ bool store_step(const char *call, bool after)
 			steps.hit = true;
 			steps.other(steps.arg);
 		}
+		return true;
+	case STEPS_WATCH:
+		steps.other(steps.arg);
 		return true;
 	case STEPS_FAIL:
 		fail = steps.count == steps.n;

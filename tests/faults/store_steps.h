@@ -14,6 +14,7 @@ enum steps_mode {
 	STEPS_FAIL_FROM, /* step n fails, and all after it */
 	STEPS_FULL_FROM, /* from step n on, what needs space fails with ENOSPC */
 	STEPS_MEET,      /* at step n somebody else does something: see steps_meet() */
+	STEPS_WATCH,     /* at every step somebody else looks: see steps_meet() */
 };
 
 /* Starts counting again from 1. */
@@ -27,6 +28,9 @@ const char *steps_hit_call(void);
 
 /* What the other one does, between two calls of ours. */
 void steps_meet(void (*other)(void *arg), void *arg);
+
+/* Who is told of each file and directory that was synced, with the same arg; NULL: nobody. */
+void steps_on_sync(void (*synced)(void *arg, int fd));
 
 /* Every call of this name fails with this errno, whatever the mode; NULL ends it. */
 void steps_forbid(const char *call, int sys_errno);
