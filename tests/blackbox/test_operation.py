@@ -366,6 +366,22 @@ def test_text(daemon):
     check_sessions([e for e in events if 'session' in e])
 
 
+def test_a_failed_login_is_one_line(make_daemon):
+    """Or whoever counts them to lock somebody out counts wrong."""
+    daemon = make_daemon(log_level='info')
+    with daemon.wire('user0'), daemon.wire() as wire:
+        for user, password, words in (('user1', 'wrong', 'reason=wrong-password'),
+                                      ('nobody', 'wrong', 'reason=unknown-user'),
+                                      ('user0', PASSWORD, 'status=in-use')):
+            since = daemon.mark()
+            wire.ok(f'USER {user}')
+            wire.err(f'PASS {password}', code='IN-USE' if words.startswith('status') else 'AUTH')
+            daemon.wait_for('event=login-failed', since)
+            wire.err('PASS x')  # and by now, all that is logged is logged
+            line, = daemon.logged('.', since)
+            assert f' user={user} remote=127.0.0.1 ' in line and words in line
+
+
 def check_sessions(events):
     """From login to logout, in all processes, by one id; what was done is said there."""
     login = next(e for e in events if e['event'] == 'login')

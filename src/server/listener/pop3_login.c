@@ -83,7 +83,7 @@ void pop3_timestamp(const struct pop3_session *p, char *text, size_t size)
 static void ask(struct pop3_session *p, const union ipc_msg *m)
 {
 	if (!session_send(&p->base, IPC_AUTH, m)) {
-		pop3_login_failed(p, IPC_TEMPORARY);
+		pop3_login_failed(p, IPC_TEMPORARY, "");
 		return;
 	}
 	p->waiting = POP3_WAIT_LOGIN;
@@ -290,12 +290,12 @@ void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m)
 	}
 	/* No mechanism that we offer says so much. */
 	abandon(p);
-	pop3_login_failed(p, IPC_PERMANENT);
+	pop3_login_failed(p, IPC_PERMANENT, "");
 }
 
 /* ---- how it went ---- */
 
-void pop3_login_failed(struct pop3_session *p, enum ipc_status status)
+void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user)
 {
 	static const struct {
 		enum pop3_code code;
@@ -315,9 +315,11 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status)
 	};
 
 	p->in_sasl = false;
-	log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
-		  log_str("remote", p->base.remote), log_str("mechanism", p->mechanism),
-		  log_str("status", ipc_status_name(status)));
+	if (user != NULL)
+		log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
+			  log_str(user[0] != '\0' ? "user" : NULL, user),
+			  log_str("remote", p->base.remote), log_str("mechanism", p->mechanism),
+			  log_str("status", ipc_status_name(status)));
 	pop3_err(p, replies[status].code, replies[status].text);
 	/* Of what is our own fault, a client may try as much as it has time for. */
 	if (status == IPC_BAD_CREDENTIALS || status == IPC_BAD_SASL || status == IPC_NO_USER)

@@ -117,7 +117,12 @@ void pop3_capa(struct pop3_session *p);
 /* A line that answers a challenge, or LINE_TOO_LONG. */
 void pop3_sasl_line(struct pop3_session *p, enum line_status status, struct span line);
 void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m);
-void pop3_login_failed(struct pop3_session *p, enum ipc_status status);
+
+/*
+ * Says so, and logs it with user, who is "" when nobody knows. NULL: auth has logged
+ * it, with a reason that listeners aren't told.
+ */
+void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user);
 
 /* "<…@host>", into text. */
 void pop3_timestamp(const struct pop3_session *p, char *text, size_t size);

@@ -35,7 +35,7 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 	struct session *const s = &p->base;
 
 	if (m->status != IPC_OK) {
-		pop3_login_failed(p, (enum ipc_status)m->status);
+		pop3_login_failed(p, (enum ipc_status)m->status, m->user);
 		return;
 	}
 
