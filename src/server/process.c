@@ -224,6 +224,8 @@ static int run_loop(struct process *p, int control, struct err *err)
 	if (r < 0)
 		return err_sys(err, -r, "cannot watch the control channel");
 	r = p->ops->start(p, err);
+	if (r == 0 && p->ops->sandbox != NULL)
+		r = sandbox_enter(p->ops->sandbox, err);
 	if (r < 0)
 		return r;
 

@@ -11,7 +11,8 @@
  *	prepare()        still with the master's rights: keys, files, counters
  *	drops privileges for good, and forbids dumps
  *	makes the loop and the control channel
- *	start()          no rights left: handles, threads; seals itself last
+ *	start()          no rights left: handles
+ *	seals itself     ops->sandbox; the pool's threads come later, and are sealed too
  *	IPC_READY        said to the master
  *	runs the loop:   on_link(), on_config(), on_drain() as the master says
  *	stop()           frees what start() made, for leak checkers
@@ -30,12 +31,14 @@
 #include "server/config.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
+#include "server/sandbox.h"
 
 struct process;
 
 /* One kind of process. Each folder declares its own: listener_ops, authd_ops, stored_ops. */
 struct process_ops {
 	enum ipc_role role;
+	const struct sandbox_profile *sandbox; /* NULL: it stays open, in tests */
 
 	/* 0 or negative errno; the process then ends with *err in the log. May be NULL. */
 	int (*prepare)(struct process *p, struct err *err);

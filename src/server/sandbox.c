@@ -2,16 +2,13 @@
 #include "server/sandbox.h"
 
 #include <errno.h>
-#include <seccomp.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "server/sandbox_priv.h"
 
 /* Newer than the headers of some systems that we build on. */
 #ifndef SYS_landlock_create_ruleset
@@ -19,31 +16,6 @@
 #define SYS_landlock_restrict_self 446
 #endif
 #define CREATE_RULESET_VERSION 1U
-
-/* clang-format off */
-static const char *const listener_syscalls[] = {
-	/* the loop */
-	"epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "clock_gettime", "gettimeofday",
-	/* connections and channels */
-	"accept4", "read", "readv", "recvfrom", "recvmsg", "write", "writev", "sendto", "sendmsg",
-	"sendfile", "shutdown", "close", "getsockopt", "setsockopt", "getsockname", "getpeername",
-	"fcntl",
-	/* snapshots, messages, deliveries: descriptors that storage has opened */
-	"pread64", "pwrite64", "lseek", "fstat", "newfstatat", "statx",
-	/* memory; mmap and mprotect are below */
-	"brk", "munmap", "mremap", "madvise", "futex", "getrandom",
-	/* the end, also an abort() */
-	"exit", "exit_group", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
-	"sched_yield", "gettid", "getpid", "tgkill",
-};
-/* clang-format on */
-
-const struct sandbox_profile sandbox_listener = {
-	.name = "listener",
-	.no_files = true,
-	.syscalls = listener_syscalls,
-	.n_syscalls = sizeof(listener_syscalls) / sizeof(listener_syscalls[0]),
-};
 
 #ifndef RESTANTE_UNSEALED
 
@@ -79,7 +51,7 @@ static void say_missing(const struct sandbox_profile *p, const char *what, int e
 		  log_str("consequence", "ignored"));
 }
 
-static int forbid_files(const struct sandbox_profile *p, struct err *err)
+static int limit_files(const struct sandbox_profile *p, struct err *err)
 {
 	const long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
 				     CREATE_RULESET_VERSION);
@@ -89,7 +61,10 @@ static int forbid_files(const struct sandbox_profile *p, struct err *err)
 		return 0;
 	}
 
-	const struct ruleset rules = everything(version);
+	struct ruleset rules = everything(version);
+
+	rules.fs &= ~p->files_left;
+
 	const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0U);
 
 	if (fd < 0)
@@ -102,43 +77,34 @@ static int forbid_files(const struct sandbox_profile *p, struct err *err)
 	return r < 0 ? err_sys(err, error, "cannot enter Landlock") : 0;
 }
 
-static int allow(scmp_filter_ctx filter, const struct sandbox_profile *p)
+/* raise(3), for an abort(), but nobody else. */
+static int limit_signals(scmp_filter_ctx filter, const struct sandbox_profile *p)
 {
-	for (size_t i = 0; i < p->n_syscalls; i++) {
-		const int number = seccomp_syscall_resolve_name(p->syscalls[i]);
-		const int r = number == __NR_SCMP_ERROR
-				      ? 0 /* not on this machine */
-				      : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+	const bool allow = p->then == SCMP_ACT_ALLOW;
+	const struct scmp_arg_cmp to = {0, allow ? SCMP_CMP_EQ : SCMP_CMP_NE,
+					(scmp_datum_t)getpid(), 0};
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return seccomp_rule_add_array(filter, p->then, SCMP_SYS(tgkill), 1, &to);
 }
 
-/* What is fine with some arguments only. */
-static int allow_some(scmp_filter_ctx filter)
+static int add_rules(scmp_filter_ctx filter, const struct sandbox_profile *p)
 {
-	int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int r = limit_signals(filter, p);
 
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0));
-	/* syslog(3) tries to connect again: it must fail, and not kill. */
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 0);
-	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(connect), 0);
+	for (const struct sandbox_rule *rule = p->rules; r == 0 && rule->name != NULL; rule++) {
+		const int number = seccomp_syscall_resolve_name(rule->name);
+
+		/* One that this machine doesn't have needs no rule. */
+		if (number != __NR_SCMP_ERROR)
+			r = seccomp_rule_add_array(filter, rule->then != 0 ? rule->then : p->then,
+						   number, rule->n_args, rule->args);
+	}
 	return r;
 }
 
-static int forbid_syscalls(const struct sandbox_profile *p, struct err *err)
+static int limit_calls(const struct sandbox_profile *p, struct err *err)
 {
-	const scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	const scmp_filter_ctx filter = seccomp_init(p->otherwise);
 	int r;
 
 	if (filter == NULL)
@@ -148,9 +114,7 @@ static int forbid_syscalls(const struct sandbox_profile *p, struct err *err)
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = allow(filter, p);
-	if (r == 0)
-		r = allow_some(filter);
+		r = add_rules(filter, p);
 	if (r < 0) {
 		seccomp_release(filter);
 		return err_sys(err, -r, "cannot make a seccomp filter");
@@ -170,11 +134,9 @@ int sandbox_enter(const struct sandbox_profile *p, struct err *err)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(err, errno, "cannot set no_new_privs");
-	if (p->no_files)
-		r = forbid_files(p, err);
-	if (r == 0 && p->syscalls != NULL)
-		r = forbid_syscalls(p, err);
-	return r;
+	if (p->limits_files)
+		r = limit_files(p, err);
+	return r < 0 ? r : limit_calls(p, err);
 }
 
 #else

@@ -4,26 +4,28 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/err.h"
 
 /* What a kind of process may still do. */
-struct sandbox_profile {
-	const char *name;
-	bool no_files; /* Landlock: no path can be opened, made or removed */
-	const char *const
-		*syscalls; /* seccomp: everything else ends the process; NULL: no seccomp */
-	size_t n_syscalls;
-};
+struct sandbox_profile;
 
-/* The event loop and its descriptors: no open, socket, connect, execve, fork, ptrace. */
+/*
+ * The event loop and its descriptors: no file, socket, program, process, signal to
+ * others. Whatever is not on its list ends it.
+ */
 extern const struct sandbox_profile sandbox_listener;
 
 /*
- * Seals this process: no_new_privs, Landlock, seccomp. Call it when
- * all descriptors and threads are there, from the only thread.
+ * auth may read files, storage may do with them what its user may. Neither starts a
+ * program or a process, reaches the network or another process, or changes the
+ * system; what is on that list fails with EPERM.
+ */
+extern const struct sandbox_profile sandbox_auth;
+extern const struct sandbox_profile sandbox_storage;
+
+/*
+ * Seals this process: no_new_privs, Landlock, seccomp. Call it when all descriptors
+ * are there, from the only thread; threads that it starts later are sealed as well.
  *
  * What an old kernel doesn't have is left out with one line in the log; 0 then
  * too. Negative errno when the kernel has it and refuses.

@@ -331,6 +331,7 @@ static void stop(struct process *p)
 
 const struct process_ops authd_ops = {
 	.role = IPC_AUTH,
+	.sandbox = &sandbox_auth,
 	.prepare = prepare,
 	.start = start,
 	.on_link = on_link,

@@ -13,7 +13,6 @@
 #include "net/tls_server.h"
 #include "net/tls_tickets.h"
 #include "server/listener/listener_priv.h"
-#include "server/sandbox.h"
 
 /* How long our last words may wait for a peer that goes on sending. */
 #define LINGER_MS 2000
@@ -182,8 +181,7 @@ static int start(struct process *p, struct err *err)
 	l->timer.data = l;
 	l->drain_timer.data = l;
 	l->drain_end_timer.data = l;
-	r = acceptors_open(l, err);
-	return r < 0 ? r : sandbox_enter(&sandbox_listener, err);
+	return acceptors_open(l, err);
 }
 
 /* What comes for a session that has gone while it was on its way. */
@@ -361,6 +359,7 @@ static void stop(struct process *p)
 
 const struct process_ops listener_ops = {
 	.role = IPC_LISTENER,
+	.sandbox = &sandbox_listener,
 	.prepare = prepare,
 	.start = start,
 	.on_link = on_link,

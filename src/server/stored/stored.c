@@ -311,6 +311,7 @@ static void stop(struct process *p)
 
 const struct process_ops stored_ops = {
 	.role = IPC_STORAGE,
+	.sandbox = &sandbox_storage,
 	.prepare = prepare,
 	.start = start,
 	.on_link = on_link,
