@@ -119,6 +119,19 @@ def test_no_uidl_and_no_top(server, client):
     client.check(octets(*before))
 
 
+def test_no_uidl_no_top_and_a_refusal(server, client):
+    """One that couldn't be looked at may be any that is known: none has vanished then."""
+    server.on |= {'UIDL': b'-ERR not here\r\n', 'TOP': b'-ERR neither\r\n'}
+    server.caps = ()
+    before = list(server.mails)
+    client.fetch()
+    server.on['RETR 2'] = b'-ERR not today\r\n'
+    client.fetch(status=DATAERR)
+    del server.on['RETR 2']
+    assert '0 fetched' in client.fetch().out
+    client.check(octets(*before))
+
+
 def test_no_uidl_and_one_like_it(server, client):
     """Without UIDLs, a message like one that was deleted is another one."""
     server.on['UIDL'] = b'-ERR not here\r\n'
@@ -307,6 +320,17 @@ def test_quit_fails(server, client, how):
     client.fetch('--keep')
     assert octets(*server.mails) == [text(9)]
     client.check(octets(*before) + [text(9)])
+
+
+def test_quit_fails_for_what_was_kept(server, client):
+    before = list(server.mails)
+    client.fetch()
+    server.on['QUIT'] = Close
+    client.fetch('--delete', status=TEMPFAIL)
+    server.on.clear()
+    client.fetch('--keep')
+    assert server.mails == []
+    client.check(octets(*before))
 
 
 def test_quit_lies(server, client):

@@ -6,7 +6,8 @@
  *	BREAK_HOW=before   the process is killed instead of making it
  *	BREAK_HOW=after    ... when it has been made
  *	BREAK_HOW=errno    it fails, with that number
- *	BREAK_COUNT=FILE   instead of all that: how many there were is written there
+ *	BREAK_COUNT=FILE   at its end, how many there were is written there
+ *	BREAK_ONLY=folder  only fsync() of folders counts
  *
  * Calls that only open for reading, and writes to terminals and sockets, don't count.
  */
@@ -29,12 +30,14 @@ static atomic_int made;
 static int at;
 static enum { BEFORE, AFTER, ERRNO } how;
 static int number;
+static bool only_folders;
 
 __attribute__((constructor)) static void read_orders(void)
 {
 	const char *const text = getenv("BREAK_AT");
 	const char *const way = getenv("BREAK_HOW");
 
+	only_folders = getenv("BREAK_ONLY") != NULL;
 	if (text == NULL || way == NULL || sscanf(text, "%d", &at) != 1)
 		return;
 	if (strcmp(way, "before") == 0) {
@@ -82,7 +85,14 @@ static bool is_file(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !only_folders;
+}
+
+static bool is_folder(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 #define REAL(name) ((__typeof__(&name))(uintptr_t)dlsym(RTLD_NEXT, #name))
@@ -102,7 +112,7 @@ int fsync(int fd)
 {
 	int r;
 
-	BREAKABLE(r, is_file(fd), REAL(fsync)(fd), -1);
+	BREAKABLE(r, is_file(fd) || is_folder(fd), REAL(fsync)(fd), -1);
 	return r;
 }
 
@@ -118,7 +128,7 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
 	int r;
 
-	BREAKABLE(r, true, REAL(renameat)(from_fd, from, to_fd, to), -1);
+	BREAKABLE(r, !only_folders, REAL(renameat)(from_fd, from, to_fd, to), -1);
 	return r;
 }
 
@@ -126,7 +136,7 @@ int unlink(const char *path)
 {
 	int r;
 
-	BREAKABLE(r, true, REAL(unlink)(path), -1);
+	BREAKABLE(r, !only_folders, REAL(unlink)(path), -1);
 	return r;
 }
 
@@ -134,7 +144,7 @@ int unlinkat(int fd, const char *path, int flags)
 {
 	int r;
 
-	BREAKABLE(r, true, REAL(unlinkat)(fd, path, flags), -1);
+	BREAKABLE(r, !only_folders, REAL(unlinkat)(fd, path, flags), -1);
 	return r;
 }
 
@@ -142,7 +152,7 @@ int mkdir(const char *path, mode_t mode)
 {
 	int r;
 
-	BREAKABLE(r, true, REAL(mkdir)(path, mode), -1);
+	BREAKABLE(r, !only_folders, REAL(mkdir)(path, mode), -1);
 	return r;
 }
 
@@ -187,7 +197,8 @@ int openat64(int fd, const char *path, int flags, ...)
 	int r;
 
 	TAKE_MODE(mode, flags);
-	BREAKABLE(r, (flags & O_CREAT) != 0, REAL(openat64)(fd, path, flags, mode), -1);
+	BREAKABLE(r, !only_folders && (flags & O_CREAT) != 0, REAL(openat64)(fd, path, flags, mode),
+		  -1);
 	return r;
 }
 
@@ -197,6 +208,6 @@ int open64(const char *path, int flags, ...)
 	int r;
 
 	TAKE_MODE(mode, flags);
-	BREAKABLE(r, (flags & O_CREAT) != 0, REAL(open64)(path, flags, mode), -1);
+	BREAKABLE(r, !only_folders && (flags & O_CREAT) != 0, REAL(open64)(path, flags, mode), -1);
 	return r;
 }

@@ -32,13 +32,13 @@ def server(bad_server, client):
     return s
 
 
-def broken(client, how, *args, at=1):
+def broken(client, how, *args, at=1, only=None):
     """A session whose call number at is broken. None when there weren't so many."""
     count = client.home / 'count'
     count.unlink(missing_ok=True)
     process = client.spawn('fetch', *client.account, *args, env={
         'LD_PRELOAD': str(BREAK_AT), 'BREAK_AT': str(at), 'BREAK_HOW': str(how),
-        'BREAK_COUNT': str(count)})
+        'BREAK_COUNT': str(count)} | ({'BREAK_ONLY': only} if only else {}))
     out, err = process.communicate(timeout=PATIENCE)
     assert b'Assertion' not in err, err
     if count.exists() and int(count.read_text()) < at:
@@ -90,6 +90,18 @@ def test_every_call(server, client, mode, how):
         client.check(expected)
         assert len(server.mails) == (0 if mode == '--delete' else 3)
     assert at > 20
+
+
+@needs_break_at
+def test_folder_cannot_be_synced(server, client):
+    """Nobody may rely then on what is in it: a second sync would say that all is well."""
+    server.mails[:] = mails('a', 1)
+    client.fetch()
+    server.mails[:] = mails('b', 3)
+    assert broken(client, EIO, '--delete', only='folder') == IOERR
+    assert len(client.mails()) == 1 and len(server.mails) == 3
+    client.fetch('--delete')
+    client.check([m.octets for m in mails('a', 1) + mails('b', 3)])
 
 
 @pytest.mark.parametrize('mode', ['--keep', '--delete'])
