@@ -23,11 +23,20 @@ static void on_notice(void *arg, const char *maildrop, const char *text)
 	(void)pthread_mutex_unlock(&h->lock);
 }
 
+struct store *help_store(struct help *h, const char *driver)
+{
+	struct store *s;
+	struct err err;
+
+	if (store_new(driver, "mx.example", on_notice, h, &s, &err) < 0)
+		fail_msg("%s", err.text);
+	return s;
+}
+
 struct help *help_new(const char *driver)
 {
 	struct help *const h = calloc(1, sizeof(*h));
 	const char *const tmp = getenv("TMPDIR");
-	struct err err;
 
 	assert_non_null(h);
 	(void)snprintf(h->root, sizeof(h->root), "%s/restante-store-XXXXXX",
@@ -35,8 +44,7 @@ struct help *help_new(const char *driver)
 	assert_non_null(mkdtemp(h->root));
 	(void)snprintf(h->maildrop, sizeof(h->maildrop), "%.400s/alice", h->root);
 	assert_int_equal(pthread_mutex_init(&h->lock, NULL), 0);
-	if (store_new(driver, "mx.example", on_notice, h, &h->store, &err) < 0)
-		fail_msg("%s", err.text);
+	h->store = help_store(h, driver);
 	return h;
 }
 

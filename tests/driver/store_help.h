@@ -31,6 +31,9 @@ struct help {
 struct help *help_new(const char *driver);
 void help_free(struct help *h);
 
+/* A store as h->store is one: for who ends that to begin anew. */
+struct store *help_store(struct help *h, const char *driver);
+
 /* Has any notice these words in it? */
 bool help_noticed(struct help *h, const char *words);
 void help_forget_notices(struct help *h);

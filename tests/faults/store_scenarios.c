@@ -174,7 +174,7 @@ static void check_all_there(struct help *h, unsigned int acknowledged, bool kill
 
 /* ---- commits ---- */
 
-static unsigned int run_commit(struct help *h, const uint32_t *marks)
+unsigned int scenario_run_commit(struct help *h, const uint32_t *marks)
 {
 	struct maildrop *m;
 	uint32_t removed;
@@ -194,17 +194,17 @@ static unsigned int run_commit(struct help *h, const uint32_t *marks)
 
 unsigned int scenario_run_commit_three(struct help *h)
 {
-	return run_commit(h, (const uint32_t[]){1, 2, 5, 0});
+	return scenario_run_commit(h, (const uint32_t[]){1, 2, 5, 0});
 }
 
 unsigned int scenario_run_commit_one(struct help *h)
 {
-	return run_commit(h, (const uint32_t[]){3, 0});
+	return scenario_run_commit(h, (const uint32_t[]){3, 0});
 }
 
 static unsigned int run_commit_all(struct help *h)
 {
-	return run_commit(h, (const uint32_t[]){1, 2, 3, 4, 5, 0});
+	return scenario_run_commit(h, (const uint32_t[]){1, 2, 3, 4, 5, 0});
 }
 
 static void check_commit(struct help *h, unsigned int acknowledged, const char *rest)

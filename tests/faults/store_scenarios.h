@@ -40,5 +40,6 @@ void scenario_prepare_messages(struct help *h);
 void scenario_prepare_indexed(struct help *h);
 unsigned int scenario_run_deliver(struct help *h);
 void scenario_check_deliver(struct help *h, unsigned int acknowledged, bool killed);
+unsigned int scenario_run_commit(struct help *h, const uint32_t *marks); /* 0 ends them */
 unsigned int scenario_run_commit_one(struct help *h);
 unsigned int scenario_run_commit_three(struct help *h);

@@ -115,15 +115,20 @@ static void fail_everywhere(struct help *h, enum steps_mode mode, int sys_errno)
 
 			scenario_afresh(h);
 			s->prepare(h);
+			store_free(h->store);
 			before = open_descriptors();
+			h->store = help_store(h, "maildir");
 			steps_set(mode, n, sys_errno);
 			acknowledged = s->run(h);
 			hit = steps_hit();
 			scenario_fault = steps_hit_call();
 			steps_set(STEPS_OFF, 0, 0);
+			/* It keeps some for the next ones. */
+			store_free(h->store);
 			if (open_descriptors() != before)
 				fail_msg("%s: descriptors are left after step %u, %s", s->name, n,
 					 scenario_fault);
+			h->store = help_store(h, "maildir");
 			if (!hit)
 				assert_int_not_equal(acknowledged, 0);
 			s->check(h, acknowledged, mode != STEPS_FAIL);
@@ -496,6 +501,35 @@ static void test_fast_after_delivery(void **state)
 	}
 }
 
+/* And what a session deletes is taken out of it. */
+static void test_fast_after_commit(void **state)
+{
+	static const struct {
+		uint32_t marks[4];
+		const char *rest;
+	} cases[] = {{{1, 0}, "2.b 3.c 4.d 5.e "},
+		     {{2, 0}, "1.a 3.c 4.d 5.e "},
+		     {{1, 2, 5, 0}, "3.c 4.d "},
+		     {{2, 4, 0}, "1.a 3.c 5.e "}};
+	struct help *const h = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct maildrop *m;
+		char *list;
+
+		scenario_afresh(h);
+		scenario_prepare_indexed(h);
+		assert_int_equal(scenario_run_commit(h, cases[i].marks), 1);
+		steps_set(STEPS_OFF, 0, 0);
+		assert_int_equal(help_try_open(h, &m), 0);
+		assert_int_equal(steps_count(), 8);
+		list = help_list(m);
+		assert_string_equal(list, cases[i].rest);
+		free(list);
+		maildrop_close(m);
+	}
+}
+
 /* Where the kernel tells nothing, or has told too much, the next session reads. */
 static void test_without_watches(void **state)
 {
@@ -515,8 +549,7 @@ static void test_without_watches(void **state)
 		scenario_prepare_indexed(h);
 		/* So that there is none from before. */
 		store_free(h->store);
-		assert_int_equal(store_new("maildir", "mx.example", NULL, NULL, &h->store, NULL),
-				 0);
+		h->store = help_store(h, "maildir");
 		steps_forbid(cases[i].call, cases[i].sys_errno);
 		assert_int_equal(help_deliver(h, h->maildrop, "new\r\n"), 0);
 		steps_forbid(NULL, 0);
@@ -593,6 +626,7 @@ int main(void)
 		TEST(test_others_at_every_step),
 		TEST(test_own_delivery_at_every_step),
 		TEST(test_fast_after_delivery),
+		TEST(test_fast_after_commit),
 		TEST(test_without_watches),
 		TEST(test_deliver_beside_session),
 		TEST(test_commit_of_nothing),

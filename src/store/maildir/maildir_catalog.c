@@ -239,53 +239,65 @@ int maildir_catalog_rename(struct maildir_catalog *c, struct maildir_message *m,
 }
 
 /* The slot of this UIDL, or the free one where it would go. */
-static uint32_t *uidl_slot(const struct maildir_catalog *c, struct span uidl)
+static struct maildir_slot *uidl_slot(const struct maildir_catalog *c, struct span uidl,
+				      uint32_t hash)
 {
-	uint32_t at = maildir_hash(uidl) & c->uidl_mask;
+	uint32_t at = hash & c->uidl_mask;
 
-	while (c->uidls[at] != 0 &&
-	       !span_eq(maildir_message_uidl(c, &c->v[c->uidls[at] - 1]), uidl))
+	/* The hash first: the text of another message is somewhere else in memory. */
+	while (c->uidls[at].message != 0 &&
+	       (c->uidls[at].hash != hash ||
+		!span_eq(maildir_message_uidl(c, &c->v[c->uidls[at].message - 1]), uidl)))
 		at = (at + 1) & c->uidl_mask;
 	return &c->uidls[at];
 }
 
-/* All UIDLs there are, in a table that is at most half full once every message has one. */
-static int uidls_fill(struct maildir_catalog *c)
+/* An empty table that is at most half full once every message has a UIDL. */
+static int uidls_new(struct maildir_catalog *c)
 {
 	const size_t n = (size_t)c->cap * 2;
 
-	if (c->uidls != NULL && c->uidl_mask == n - 1)
-		return 0;
 	free(c->uidls);
 	c->uidls = calloc(n, sizeof(*c->uidls));
-	if (c->uidls == NULL)
-		return -ENOMEM;
 	c->uidl_mask = (uint32_t)(n - 1);
+	return c->uidls != NULL ? 0 : -ENOMEM;
+}
+
+/* False: another message has it already. */
+static bool uidl_put(struct maildir_catalog *c, uint32_t i, struct span uidl)
+{
+	const uint32_t hash = maildir_hash(uidl);
+	struct maildir_slot *const slot = uidl_slot(c, uidl, hash);
+
+	if (slot->message != 0)
+		return false;
+	*slot = (struct maildir_slot){.message = i + 1, .hash = hash};
+	return true;
+}
+
+/* All UIDLs there are. */
+static int uidls_fill(struct maildir_catalog *c)
+{
+	if (c->uidls != NULL && c->uidl_mask == c->cap * 2 - 1)
+		return 0;
+	if (uidls_new(c) < 0)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < c->count; i++) {
 		if (c->v[i].uidl_len > 0 && c->v[i].state != MAILDIR_GONE)
-			*uidl_slot(c, maildir_message_uidl(c, &c->v[i])) = i + 1;
+			(void)uidl_put(c, i, maildir_message_uidl(c, &c->v[i]));
 	}
 	return 0;
 }
 
 int maildir_catalog_unique(struct maildir_catalog *c)
 {
-	const size_t n = (size_t)c->cap * 2;
-
 	if (c->count == 0)
 		return 0;
-	free(c->uidls);
-	c->uidls = calloc(n, sizeof(*c->uidls));
-	if (c->uidls == NULL)
+	if (uidls_new(c) < 0)
 		return -ENOMEM;
-	c->uidl_mask = (uint32_t)(n - 1);
 	for (uint32_t i = 0; i < c->count; i++) {
-		uint32_t *const slot = uidl_slot(c, maildir_message_uidl(c, &c->v[i]));
-
-		if (*slot != 0)
+		if (!uidl_put(c, i, maildir_message_uidl(c, &c->v[i])))
 			c->v[i].state = MAILDIR_GONE;
-		else
-			*slot = i + 1;
 	}
 	return 0;
 }
@@ -320,18 +332,15 @@ int maildir_catalog_name(struct maildir_catalog *c, uint32_t i)
 	struct maildir_message *const m = &c->v[i];
 	const struct span name = maildir_message_name(c, m);
 	struct maildir_uidl uidl;
-	uint32_t *slot;
 
 	if (uidls_fill(c) < 0)
 		return -ENOMEM;
 	for (int turn = 0;; turn++) {
 		if (!next_uidl(name, turn, &uidl))
 			return -ENOMEM;
-		slot = uidl_slot(c, maildir_uidl_span(&uidl));
-		if (*slot == 0)
+		if (uidl_put(c, i, maildir_uidl_span(&uidl)))
 			break;
 	}
-	*slot = i + 1;
 	m->uidl_len = uidl.len;
 	/* Mostly it is the front of the name. */
 	if (name.n >= uidl.len && memcmp(name.p, uidl.text, uidl.len) == 0)

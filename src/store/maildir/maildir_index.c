@@ -260,28 +260,38 @@ static int copy_records(struct maildir_drop *m, struct index_writer *w, uint32_t
 	return r;
 }
 
-static int update(struct maildir_drop *m, bool deleted)
+bool maildir_index_header(struct maildir_drop *m, struct index_header *ret_header)
 {
-	const uint64_t boot = maildir_store_of(m)->boot;
-	struct index_writer w = {.fd = -1};
-	struct index_header old;
+	const int fd = m->base.snapshot_fd;
 	enum index_trust trust;
 	struct stat st;
+
+	return sys_fstat(fd, &st) == 0 &&
+	       index_read_header(fd, &st, maildir_store_of(m)->boot, ret_header, &trust) == 0 &&
+	       trust == INDEX_TRUSTED;
+}
+
+static int update(struct maildir_drop *m, bool deleted)
+{
+	struct index_writer w = {.fd = -1};
+	struct index_header old;
 	int fd;
 	int r;
 
 	/* In doubt it stays in doubt. */
-	if (sys_fstat(m->base.snapshot_fd, &st) < 0 ||
-	    index_read_header(m->base.snapshot_fd, &st, boot, &old, &trust) < 0 ||
-	    trust != INDEX_TRUSTED)
+	if (!maildir_index_header(m, &old))
 		return 0;
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
 	if (r == 0)
 		r = copy_records(m, &w, old.count, deleted);
-	/* The times from before: the directories that were deleted from have others now. */
+	/* Where we weren't alone, the mark from before: the directory has another one now. */
+	for (int i = 0; i < MAILDIR_DIRS && deleted; i++) {
+		if (m->after[i].mtime_ns != 0)
+			old.dirs[i] = m->after[i];
+	}
 	if (r == 0)
-		r = index_writer_finish(&w, old.dirs, boot);
+		r = index_writer_finish(&w, old.dirs, maildir_store_of(m)->boot);
 	index_writer_done(&w);
 	r = finish_tmp(m, fd, r);
 	sys_close(fd);

@@ -19,11 +19,11 @@
  */
 struct span maildir_name_base(struct span name)
 {
-	for (size_t i = name.n; i >= 3; i--) {
-		const char *const p = name.p + i - 3;
+	const char *p;
 
-		if (p[0] == ':' && (p[1] == '2' || p[1] == '1') && p[2] == ',')
-			return span_of(name.p, i - 3);
+	for (size_t n = name.n; (p = memrchr(name.p, ':', n)) != NULL; n = (size_t)(p - name.p)) {
+		if (name.p + name.n - p >= 3 && (p[1] == '2' || p[1] == '1') && p[2] == ',')
+			return span_of(name.p, (size_t)(p - name.p));
 	}
 	return name;
 }

@@ -13,6 +13,7 @@
  *	maildir_locate    a message that is no longer where the index says
  *	maildir_message   one message, opened
  *	maildir_expunge   QUIT
+ *	maildir_unlink    the files that it deletes
  *	maildir_replay    a QUIT that was interrupted
  *	maildir_deliver   a message coming in
  *	maildir_incoming  its file
@@ -160,6 +161,12 @@ struct maildir_message {
 	bool changed; /* its record must be written anew */
 };
 
+/* Of a table of UIDLs. */
+struct maildir_slot {
+	uint32_t message; /* its place in the catalog + 1; 0: free */
+	uint32_t hash;    /* of the UIDL */
+};
+
 struct maildir_catalog {
 	struct maildir_pool text;
 	struct maildir_message *v; /* Owned */
@@ -168,7 +175,7 @@ struct maildir_catalog {
 	uint32_t old;      /* the first ones are those of the old index */
 	uint32_t *buckets; /* by key. Owned */
 	uint32_t mask;
-	uint32_t *uidls; /* open addressing, index + 1; made when first needed. Owned */
+	struct maildir_slot *uidls; /* open addressing; made when first needed. Owned */
 	uint32_t uidl_mask;
 	bool damaged; /* some record of the old index didn't decode */
 };
@@ -232,6 +239,7 @@ int maildir_catalog_rename(struct maildir_catalog *c, struct maildir_message *m,
 /* ---- maildir_open.c: one session ---- */
 
 struct maildir_moved;
+struct maildir_watch;
 
 /* What was counted in a message that its name is wrong about. */
 struct maildir_correction {
@@ -250,6 +258,8 @@ struct maildir_drop {
 	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
 	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
 	struct maildir_moved *moved;            /* Owned, NULL until a message isn't in its place */
+	struct maildir_watch *watch;            /* while a commit unlinks. Borrowed */
+	struct index_mark after[MAILDIR_DIRS];  /* of what it has changed; time 0: not known */
 	bool unlinked[MAILDIR_DIRS];            /* dir_fd[d] must be synced */
 	unsigned int odd;                       /* files that were mentioned, or would have been */
 	struct maildir_correction *corrections; /* by number, but perhaps twice. Owned */
@@ -391,6 +401,9 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
  */
 void maildir_index_update(struct maildir_drop *m, bool deleted);
 
+/* What the session's index says now. False: it isn't trusted any more. */
+bool maildir_index_header(struct maildir_drop *m, struct index_header *ret_header);
+
 /* Makes an index of an earlier boot one of this boot. */
 int maildir_index_renew(struct maildir_drop *m, int index_fd, const struct index_header *h);
 
@@ -436,6 +449,13 @@ int maildir_commit(struct maildrop *maildrop, struct err *err);
  */
 int maildir_unlink_all(struct maildir_drop *m, struct journal_reader entries, struct journal *left,
 		       struct err *err);
+
+/*
+ * The same for a session's own journal, and if nobody else has changed the directories
+ * meanwhile, m->after is what they are marked with now.
+ */
+int maildir_unlink_marked(struct maildir_drop *m, const struct journal *marked,
+			  struct journal *left, struct err *err);
 
 /* Makes it durable. */
 int maildir_sync_dirs(struct maildir_drop *m, struct err *err);
