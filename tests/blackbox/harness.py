@@ -274,7 +274,7 @@ class Daemon:
 
     def deliver(self, user, *texts):
         """By LMTP. Octets go as they are, with dots stuffed."""
-        with smtplib.LMTP(str(self.lmtp)) as lmtp:
+        with smtplib.LMTP(str(self.lmtp), local_hostname='client.example') as lmtp:
             for text in texts or ('Subject: hello\r\n\r\nworld\r\n',):
                 refused = lmtp.sendmail('sender@example.org', [f'{user}@example.org'], text)
                 assert refused == {}

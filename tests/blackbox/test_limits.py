@@ -113,24 +113,23 @@ def test_guesses_at_one_name(make_daemon):
 # ---- how long ----
 
 class Client(threading.Thread):
-    """Does something on a connection until the server ends it; the seconds that took."""
+    """Does something on a connection until the server ends it, and looks at the clock then."""
 
     def __init__(self, wire, what):
         super().__init__()
         self.wire, self.what = wire, what
         self.heard = b''
-        self.seconds = None
+        self.ended = None
         self.start()
 
     def run(self):
-        began = time.monotonic()
         try:
             self.what(self.wire)
         except OSError:
             pass
         self.wire.socket.settimeout(PATIENCE)
         self.heard += self.wire.rest()
-        self.seconds = time.monotonic() - began
+        self.ended = time.monotonic()
 
 
 def say(octets, pause=0.1, times=600):
@@ -153,6 +152,7 @@ def test_who_is_silent_or_slow(make_daemon):
     daemon.deliver('user0')
     daemon.deliver('user1')
     raw = ('127.0.0.1', daemon.pop3s.number)
+    since = time.monotonic()
     half = Wire(raw)
     half.send(b'\x16\3\1\2\0\1\0\1\xfc\3\3')  # a ClientHello that never ends
     marks = daemon.wire('user0')
@@ -175,7 +175,7 @@ def test_who_is_silent_or_slow(make_daemon):
     busy.quit()
     for name, client in clients.items():
         client.join(PATIENCE)
-        assert client.seconds is not None and client.seconds >= 0.9, name
+        assert client.ended is not None and client.ended - since >= 0.9, name
     # RFC 1939 section 3: without UPDATE and without a word.
     assert clients['after login'].heard == b''
     assert clients['octets after login'].heard == b''
@@ -231,6 +231,11 @@ def peak(pid, what='VmHWM'):
     return int(re.search(rf'{what}:\s+(\d+) kB', Path(f'/proc/{pid}/status').read_text())[1])
 
 
+only_ours = pytest.mark.skipif(os.environ.get('RESTANTE_SANITIZE', 'none') != 'none',
+                               reason='a sanitizer keeps memory of its own')
+
+
+@only_ours
 @pytest.mark.parametrize('tls', [False, True])
 @pytest.mark.parametrize('sizes', ['', ',S={0},W={0},D=0'])
 def test_memory_of_a_large_message(make_daemon, tls, sizes):
@@ -261,6 +266,7 @@ def test_memory_of_a_large_message(make_daemon, tls, sizes):
         assert peak(pid) - before[role] < 2048, role
 
 
+@only_ours
 def test_memory_of_many_who_do_not_read(make_daemon):
     """What they have asked for isn't kept for them; who reads is served."""
     daemon = make_daemon(listeners=1, max_connections_per_address=0)

@@ -328,7 +328,7 @@ def a_day(daemon):
     with daemon.wire(tls=True) as wire:
         wire.login('user1', PASSWORD)
         wire.reset()
-    with smtplib.LMTP(str(daemon.lmtp)) as lmtp:
+    with smtplib.LMTP(str(daemon.lmtp), local_hostname='client.example') as lmtp:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             lmtp.sendmail('sender@example.org', ['"a b"@example.org'], b'a: b\r\n')
     daemon.secrets.add('not-the-passw0rd')

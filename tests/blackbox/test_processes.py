@@ -158,7 +158,7 @@ def test_limits_change_with_a_reload(daemon):
 
 def test_sigterm_waits_for_a_delivery(daemon):
     """Who has begun to deliver may end: 250 is for ever, also while the server leaves."""
-    lmtp = smtplib.LMTP(str(daemon.lmtp))
+    lmtp = smtplib.LMTP(str(daemon.lmtp), local_hostname='client.example')
     lmtp.docmd('LHLO', 'client.example')
     lmtp.mail('sender@example.org')
     lmtp.rcpt('user0@example.org')
