@@ -38,6 +38,7 @@ struct row {
 	uint32_t secret;
 	uint32_t home;
 	uint32_t mail;
+	uint32_t scram[SCRAM_HASHES];
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t line;
@@ -239,6 +240,18 @@ static bool reserve_row(struct table *t)
 	return true;
 }
 
+static void check_scram(struct loading *l, const struct row *row)
+{
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
+		const struct span text = span_str(l->t->text + row->scram[hash]);
+		struct scram_keys keys;
+
+		if (text.n > 0 && !scram_keys_parse(hash, text, &keys))
+			notice(l, "user '%s' cannot use %s: malformed keys", l->t->text + row->name,
+			       scram_name(hash));
+	}
+}
+
 static int add_line(struct loading *l, struct span line)
 {
 	struct table *t = l->t;
@@ -272,10 +285,13 @@ static int add_line(struct loading *l, struct span line)
 		.gid = it.gid,
 		.line = l->line,
 	};
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		row->scram[hash] = end_field(t, it.scram[hash]);
 	for (char *c = t->text + row->name; *c != '\0'; c++)
 		*c = span_ascii_lower(*c);
 	if (scheme_check(t->text + row->secret, &err) < 0)
 		notice(l, "user '%s' cannot log in: %s", t->text + row->name, err.text);
+	check_scram(l, row);
 	return 0;
 }
 
@@ -432,6 +448,20 @@ bool passwd_file_may_be_unfinished(const struct passwd_file *f)
 	return f->in_place && age < UNFINISHED_NS && age > -UNFINISHED_NS;
 }
 
+static void user_of(const struct table *t, const struct row *row, struct passwd_user *ret_user)
+{
+	*ret_user = (struct passwd_user){
+		.name = t->text + row->name,
+		.secret = t->text + row->secret,
+		.home = t->text + row->home,
+		.mail = t->text + row->mail,
+		.uid = row->uid,
+		.gid = row->gid,
+	};
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		ret_user->scram[hash] = t->text + row->scram[hash];
+}
+
 bool passwd_file_find(const struct passwd_file *f, const char *name, struct passwd_user *ret_user)
 {
 	const struct table *t = &f->table;
@@ -444,30 +474,23 @@ bool passwd_file_find(const struct passwd_file *f, const char *name, struct pass
 	if (slot == 0)
 		return false;
 
-	const struct row *row = &t->rows[slot - 1];
-
-	*ret_user = (struct passwd_user){
-		.name = t->text + row->name,
-		.secret = t->text + row->secret,
-		.home = t->text + row->home,
-		.mail = t->text + row->mail,
-		.uid = row->uid,
-		.gid = row->gid,
-	};
+	user_of(t, &t->rows[slot - 1], ret_user);
 	return true;
 }
 
-const char *passwd_file_decoy(const struct passwd_file *f, const char *name)
+bool passwd_file_decoy(const struct passwd_file *f, const char *name, struct passwd_user *ret_user)
 {
 	const struct table *t = &f->table;
 	/* Other bits than find_slot() takes, of the same key. */
 	const uint64_t at = t->n_rows == 0 ? 0 : (hash_name(f, name) >> 20) % t->n_rows;
 
 	for (uint32_t i = 0; i < t->n_rows; i++) {
-		const char *secret = t->text + t->rows[(at + i) % t->n_rows].secret;
+		const struct row *row = &t->rows[(at + i) % t->n_rows];
 
-		if (!scheme_is_locked(secret))
-			return secret;
+		if (!scheme_is_locked(t->text + row->secret)) {
+			user_of(t, row, ret_user);
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }

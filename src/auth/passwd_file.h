@@ -6,7 +6,8 @@
  *
  * Fields may be missing from the end; gecos and shell are not read. extra is
  * words with spaces between: userdb_mail, userdb_home, userdb_uid and userdb_gid
- * count, others are left to whoever wrote them. Lines that are empty or begin with
+ * count, and our own scram_sha_1 and scram_sha_256 (scram.h: keys of the same password);
+ * others are left to whoever wrote them. Lines that are empty or begin with
  * '#' are comments; lines may end with CR LF.
  *
  * A line that is wrong is reported and costs only its own user: no line can stop
@@ -22,6 +23,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "auth/scram.h"
 
 /* A file that is longer is not a file of users: about 2 million of them. */
 #define PASSWD_FILE_MAX_BYTES (256U << 20)
@@ -36,7 +38,9 @@ struct passwd_line {
 	struct span name;
 	struct span secret; /* with its scheme; empty or '*': locked */
 	struct span home;
-	struct span mail; /* userdb_mail; empty: as the configuration says */
+	struct span mail;                /* userdb_mail; empty: as the configuration says */
+	struct span scram[SCRAM_HASHES]; /* keys beside the secret; empty: none */
+	struct span extra;               /* all the words */
 	uint32_t uid;
 	uint32_t gid;
 };
@@ -62,6 +66,7 @@ struct passwd_user {
 	const char *secret;
 	const char *home;
 	const char *mail;
+	const char *scram[SCRAM_HASHES]; /* "": none */
 	uint32_t uid;
 	uint32_t gid;
 };
@@ -103,8 +108,8 @@ bool passwd_file_may_be_unfinished(const struct passwd_file *f);
 bool passwd_file_find(const struct passwd_file *f, const char *name, struct passwd_user *ret_user);
 
 /*
- * The stored secret of some user who can log in, always the same for the same
- * name; NULL when there is none. Verified for a name that doesn't exist, it takes as long as
- * it would have taken if that user existed.
+ * Some user who can log in, always the same for the same name; false when there is
+ * none. Verified for a name that doesn't exist, the secret takes as long as it would have
+ * taken if that user existed.
  */
-const char *passwd_file_decoy(const struct passwd_file *f, const char *name);
+bool passwd_file_decoy(const struct passwd_file *f, const char *name, struct passwd_user *ret_user);

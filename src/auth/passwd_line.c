@@ -55,6 +55,10 @@ static void read_extra(struct span extra, struct passwd_line *l)
 			read_id(value, &l->uid);
 		else if (read_word(word, SPAN_LIT("userdb_gid"), &value))
 			read_id(value, &l->gid);
+		for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
+			if (read_word(word, span_str(scram_word(hash)), &value))
+				l->scram[hash] = value;
+		}
 		span_skip(&extra, n < extra.n ? n + 1 : n);
 	}
 }
@@ -112,9 +116,12 @@ enum passwd_status passwd_line_parse(struct span line, struct passwd_line *ret, 
 		.secret = field[SECRET],
 		.home = field[HOME],
 		.mail = span_of(line.p + line.n, 0),
+		.extra = field[EXTRA],
 		.uid = PASSWD_NO_ID,
 		.gid = PASSWD_NO_ID,
 	};
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		ret->scram[hash] = span_of(line.p + line.n, 0);
 	read_id(field[UID], &ret->uid);
 	read_id(field[GID], &ret->gid);
 	read_extra(field[EXTRA], ret);

@@ -4,6 +4,7 @@
  * know the answer. Passwords take a while to verify and users to look up, so for
  * mechanisms that send the password the callback only notes it and says yes, and
  * for the others the user's name is read out of the message before GNU SASL sees it.
+ * GNU SASL gets SCRAM's keys before its first step, so that it asks for nothing.
  */
 #include "auth/sasl_server.h"
 
@@ -25,9 +26,10 @@ struct sasl_session {
 	const struct sasl_mechanism *mechanism;
 	Gsasl_session *gsasl; /* Owned */
 	struct buf challenge; /* Owned */
-	struct buf held;      /* Owned: a message that waits for the secret */
+	struct buf held;      /* Owned: a message that waits for the secret, or the keys */
 	bool refused;         /* the callback has seen an identity that may not be */
 	bool noted;           /* user and password are there */
+	bool proved;          /* and we have said our own proof: the client only says yes */
 	char user[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1];
 };
@@ -36,6 +38,8 @@ static const struct sasl_mechanism mechanisms[] = {
 	{.name = "PLAIN", .sends_plain = true},
 	{.name = "LOGIN", .sends_plain = true, .server_first = true},
 	{.name = "CRAM-MD5", .needs_secret = true, .server_first = true},
+	{.name = "SCRAM-SHA-256", .needs_keys = true, .hash = SCRAM_SHA_256},
+	{.name = "SCRAM-SHA-1", .needs_keys = true, .hash = SCRAM_SHA_1},
 };
 
 #define MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
@@ -165,6 +169,8 @@ void sasl_session_free(struct sasl_session *s)
 	if (s == NULL)
 		return;
 	wipe_property(s, GSASL_PASSWORD);
+	wipe_property(s, GSASL_SCRAM_STOREDKEY);
+	wipe_property(s, GSASL_SCRAM_SERVERKEY);
 	gsasl_finish(s->gsasl);
 	buf_done(&s->challenge);
 	buf_done_secret(&s->held);
@@ -199,6 +205,11 @@ static enum sasl_status feed(struct sasl_session *s, struct span message)
 	if (out != NULL && n > 0 && buf_put(&s->challenge, span_of(out, n)) < 0)
 		status = SASL_NO_MEMORY;
 	gsasl_free(out);
+	/* POP3 has no place for what SCRAM's server says at the end but one more challenge. */
+	if (status == SASL_PROVED && s->challenge.n > 0) {
+		s->proved = true;
+		status = SASL_CHALLENGE;
+	}
 	return status;
 }
 
@@ -234,8 +245,27 @@ static bool keep_cram_user(struct sasl_session *s, struct span message)
 	return true;
 }
 
+/* SCRAM: who it is, and that they want to be nobody else. */
+static enum sasl_status take_scram_first(struct sasl_session *s, struct span message)
+{
+	struct scram_first first;
+
+	if (!scram_first_parse(message, &first))
+		return SASL_MALFORMED;
+	memcpy(s->user, first.user, sizeof(s->user));
+	if (first.other[0] != '\0' && strcmp(first.other, first.user) != 0)
+		return SASL_FAILED;
+	/* To bind to the channel, a client uses another mechanism (RFC 5802 section 6). */
+	if (first.flag == 'p')
+		return SASL_MALFORMED;
+	return buf_put(&s->held, message) < 0 ? SASL_NO_MEMORY : SASL_WANT_KEYS;
+}
+
 static enum sasl_status take(struct sasl_session *s, struct span message)
 {
+	/* The proof was the end. RFC 5034 section 4: an empty answer to our last word. */
+	if (s->proved)
+		return message.n == 0 ? SASL_PROVED : SASL_MALFORMED;
 	/* To GNU SASL an empty message means "begin"; none of the mechanisms has one. */
 	if (message.n == 0 || message.n > LIMIT_SASL_OCTETS)
 		return SASL_MALFORMED;
@@ -244,6 +274,8 @@ static enum sasl_status take(struct sasl_session *s, struct span message)
 			return SASL_MALFORMED;
 		return buf_put(&s->held, message) < 0 ? SASL_NO_MEMORY : SASL_WANT_SECRET;
 	}
+	if (s->mechanism->needs_keys)
+		return s->held.n == 0 ? take_scram_first(s, message) : feed(s, message);
 	if (!s->mechanism->server_first && !keep_plain_password(s, message))
 		return SASL_FAILED;
 	return feed(s, message);
@@ -280,6 +312,34 @@ enum sasl_status sasl_session_secret(struct sasl_session *s, const char *passwor
 	const enum sasl_status status = feed(s, buf_span(&s->held));
 
 	return status == SASL_PROVED || status == SASL_NO_MEMORY ? status : SASL_FAILED;
+}
+
+static bool set_octets(struct sasl_session *s, Gsasl_property property, const uint8_t *octets,
+		       size_t n)
+{
+	unsigned char text[SCRAM_SALT_MAX / 3 * 4 + 8];
+
+	(void)EVP_EncodeBlock(text, octets, (int)n);
+
+	const bool ok = gsasl_property_set(s->gsasl, property, (const char *)text) == GSASL_OK;
+
+	secret_wipe(text, sizeof(text));
+	return ok;
+}
+
+enum sasl_status sasl_session_keys(struct sasl_session *s, const struct scram_keys *keys)
+{
+	const size_t n = scram_octets(s->mechanism->hash);
+	char iterations[16];
+
+	assert(s->held.n > 0 && keys->n_salt <= SCRAM_SALT_MAX);
+	(void)snprintf(iterations, sizeof(iterations), "%u", keys->iterations);
+	if (gsasl_property_set(s->gsasl, GSASL_SCRAM_ITER, iterations) != GSASL_OK ||
+	    !set_octets(s, GSASL_SCRAM_SALT, keys->salt, keys->n_salt) ||
+	    !set_octets(s, GSASL_SCRAM_STOREDKEY, keys->stored, n) ||
+	    !set_octets(s, GSASL_SCRAM_SERVERKEY, keys->server, n))
+		return SASL_NO_MEMORY;
+	return feed(s, buf_span(&s->held));
 }
 
 struct span sasl_session_challenge(const struct sasl_session *s)

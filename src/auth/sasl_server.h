@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sasl_server.h - the server's side of SASL (RFC 4422) by GNU SASL: PLAIN (RFC
- * 4616), LOGIN and CRAM-MD5 (RFC 2195). Octets in, what to do next out; looking
- * up users and verifying passwords is the caller's, and may take its time.
+ * 4616), LOGIN, CRAM-MD5 (RFC 2195) and SCRAM (RFC 5802, RFC 7677). Octets in, what to
+ * do next out; looking up users, verifying passwords and making keys is the caller's,
+ * and may take its time.
  *
  *	sasl_session_start() ─┐
  *	sasl_session_step()  ─┼─> SASL_CHALLENGE  send it, then _step() with the answer
- *	sasl_session_secret()─┘   SASL_WANT_SECRET look the user up, then _secret()
+ *	sasl_session_secret()─┤   SASL_WANT_SECRET look the user up, then _secret()
+ *	sasl_session_keys()  ─┘   SASL_WANT_KEYS  look the user up, then _keys()
  *	                          SASL_PASSWORD   verify user and password: that decides
  *	                          SASL_PROVED     the user has proved it
  *	                          SASL_FAILED, SASL_MALFORMED
@@ -20,6 +22,7 @@
 
 #include "base/limits.h"
 #include "base/span.h"
+#include "auth/scram.h"
 
 struct sasl_context;
 struct sasl_session;
@@ -27,6 +30,7 @@ struct sasl_session;
 enum sasl_status {
 	SASL_CHALLENGE,   /* sasl_session_challenge() */
 	SASL_WANT_SECRET, /* the password itself of sasl_session_user() */
+	SASL_WANT_KEYS,   /* the keys of sasl_session_user(), or some that nobody knows */
 	SASL_PASSWORD,    /* sasl_session_user() says that sasl_session_password() is right */
 	SASL_PROVED,      /* sasl_session_user() is who they say */
 	SASL_FAILED,      /* what they sent doesn't prove it, or another identity was asked for */
@@ -44,6 +48,8 @@ struct sasl_mechanism {
 	bool sends_plain;  /* the password itself crosses the network */
 	bool needs_secret; /* works only for users whose password is kept as it is */
 	bool server_first; /* begins with a challenge */
+	bool needs_keys;   /* SCRAM: works for users whose keys are kept or can be made */
+	enum scram_hash hash;
 };
 
 const struct sasl_mechanism *sasl_mechanism_find(const char *name);
@@ -71,6 +77,12 @@ enum sasl_status sasl_session_step(struct sasl_session *s, struct span answer);
  * there is no such user or it isn't kept: SASL_FAILED, as with a wrong password.
  */
 enum sasl_status sasl_session_secret(struct sasl_session *s, const char *password);
+
+/*
+ * What was asked for with SASL_WANT_KEYS. For a user who doesn't exist, or has none, keys
+ * that nobody knows: then the exchange goes on as for everybody, and ends in SASL_FAILED.
+ */
+enum sasl_status sasl_session_keys(struct sasl_session *s, const struct scram_keys *keys);
 
 /* Borrowed, until the next call. */
 struct span sasl_session_challenge(const struct sasl_session *s);

@@ -50,6 +50,8 @@ static int plain_make(const struct scheme_row *row, const char *password, struct
 	.make = scheme_crypt_make, .what = (prefix)
 #define DIGEST(md, octets) .check = scheme_digest_check, .verify = scheme_digest_verify, \
 	.make = scheme_digest_make, .what = (md), .n = (octets), .encoding = SCHEME_B64
+#define SCRAM(hash) .check = scheme_scram_check, .verify = scheme_scram_verify, \
+	.make = scheme_scram_make, .n = (hash)
 #define PLAIN .check = plain_check, .verify = plain_verify, .make = plain_make, .plain = true
 
 static const struct scheme_row rows[] = {
@@ -72,6 +74,8 @@ static const struct scheme_row rows[] = {
 	{ "SHA1",         DIGEST("SHA1", 20) },
 	{ "LDAP-MD5",     DIGEST("MD5", 16) },
 	{ "PLAIN-MD5",    DIGEST("MD5", 16) },
+	{ "SCRAM-SHA-256", .made = true, SCRAM(SCRAM_SHA_256) },
+	{ "SCRAM-SHA-1",  .made = true, SCRAM(SCRAM_SHA_1) },
 	{ "PBKDF2",       .check = scheme_pbkdf2_check, .verify = scheme_pbkdf2_verify },
 	{ "PLAIN",        .made = true, PLAIN },
 	{ "CLEARTEXT",    PLAIN },
@@ -83,6 +87,7 @@ static const struct scheme_row rows[] = {
 #undef CRYPT
 #undef DIGEST
 #undef PLAIN
+#undef SCRAM
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -247,6 +252,19 @@ bool scheme_plain(const char *stored, char *ret_password, size_t cap)
 			memcpy(ret_password, p.text.p, p.text.n);
 			ret_password[p.text.n] = '\0';
 		}
+		secret_wipe(p.decoded, sizeof(p.decoded));
+	}
+	return ok;
+}
+
+bool scheme_scram(const char *stored, enum scram_hash hash, struct scram_keys *ret_keys)
+{
+	struct parsed p;
+	bool ok = false;
+
+	if (!scheme_is_locked(stored) && parse(stored, &p, NULL) == 0) {
+		ok = p.row->check == scheme_scram_check && p.row->n == hash &&
+		     scram_keys_parse(hash, p.text, ret_keys);
 		secret_wipe(p.decoded, sizeof(p.decoded));
 	}
 	return ok;

@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "auth/scram.h"
 
 /* A stored password with its scheme, and its NUL. The longest of crypt(3) is 384. */
 #define SCHEME_STORED_MAX 1536
@@ -62,6 +63,9 @@ const char *scheme_name(const char *stored);
  * caller wipes it.
  */
 bool scheme_plain(const char *stored, char *ret_password, size_t cap);
+
+/* The keys of a {SCRAM-...} scheme. False when stored is not one of this hash. */
+bool scheme_scram(const char *stored, enum scram_hash hash, struct scram_keys *ret_keys);
 
 /* Number i from 0 of the schemes that scheme_make() can make, or NULL past the end. */
 const char *scheme_made(unsigned i);

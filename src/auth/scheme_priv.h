@@ -12,6 +12,7 @@
 #include "base/out.h"
 #include "base/span.h"
 #include "auth/scheme.h"
+#include "auth/scram.h"
 
 enum scheme_encoding { SCHEME_AS_IS, SCHEME_B64, SCHEME_HEX };
 
@@ -31,7 +32,8 @@ struct scheme_row {
 	/* The family's own: crypt(3)'s prefix, a digest's name, Argon2's type. */
 	const char *what;
 	const char *make_prefix; /* for crypt_gensalt(3) */
-	unsigned n; /* octets of a digest, Argon2's type, crypt(3)'s cost (0: its own) */
+	unsigned n; /* octets of a digest, Argon2's type, crypt(3)'s cost (0: its own), SCRAM's hash
+		     */
 	bool salted;
 };
 
@@ -56,6 +58,12 @@ int scheme_digest_make(const struct scheme_row *row, const char *password, struc
 int scheme_pbkdf2_check(const struct scheme_row *row, struct span text, struct err *err);
 int scheme_pbkdf2_verify(const struct scheme_row *row, struct span text, const char *password,
 			 struct err *err);
+
+int scheme_scram_check(const struct scheme_row *row, struct span text, struct err *err);
+int scheme_scram_verify(const struct scheme_row *row, struct span text, const char *password,
+			struct err *err);
+int scheme_scram_make(const struct scheme_row *row, const char *password, struct out *out,
+		      struct err *err);
 
 /*
  * Decodes all of text into ret_octets, of cap octets. False when it isn't in that

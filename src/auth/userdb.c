@@ -241,13 +241,22 @@ void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char
 	run(q);
 }
 
-void userdb_decoy(const struct userdb *db, const char *login, char *ret_secret)
+void userdb_decoy(const struct userdb *db, const char *login, struct user_record *record)
 {
 	for (unsigned i = 0; i < db->n_sources; i++) {
-		if (db->sources[i].ops->decoy(db->sources[i].state, login, ret_secret))
+		if (db->sources[i].ops->decoy(db->sources[i].state, login, record))
 			return;
 	}
-	memcpy(ret_secret, dummy_secret, sizeof(dummy_secret));
+	memcpy(record->secret, dummy_secret, sizeof(dummy_secret));
+	memset(record->scram, 0, sizeof(record->scram));
+}
+
+bool userdb_scram(const struct user_record *r, enum scram_hash hash, struct scram_keys *ret_keys)
+{
+	if (scheme_is_locked(r->secret))
+		return false;
+	return scheme_scram(r->secret, hash, ret_keys) ||
+	       scram_keys_parse(hash, span_str(r->scram[hash]), ret_keys);
 }
 
 int userdb_maildrop(const struct user_record *r, const struct userdb_place *place,

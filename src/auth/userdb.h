@@ -19,6 +19,7 @@
 struct user_record {
 	char name[LIMIT_USER + 1]; /* as the database has it, ASCII in lower case */
 	char secret[SCHEME_STORED_MAX];
+	char scram[SCRAM_HASHES][SCRAM_TEXT_MAX]; /* keys of the same password, or "" */
 	char home[LIMIT_PATH];
 	char mail[LIMIT_PATH]; /* the user's own mail location, or "" */
 	uint32_t uid;          /* or PASSWD_NO_ID, PASSWD_BAD_ID of passwd_file.h */
@@ -106,11 +107,17 @@ void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char
 void userdb_cancel(struct userdb_query *q);
 
 /*
- * Some stored secret, for a name that is nobody's: verifying a password against
- * it takes as long as for a user that exists. Always the same for the same name.
- * ret_secret has SCHEME_STORED_MAX octets.
+ * Puts somebody's secret and scram into the record, for a name that is nobody's:
+ * verifying a password against it takes as long as for a user that exists. Always the
+ * same for the same name.
  */
-void userdb_decoy(const struct userdb *db, const char *login, char *ret_secret);
+void userdb_decoy(const struct userdb *db, const char *login, struct user_record *record);
+
+/*
+ * The keys of the record's user: from secret when that is a {SCRAM-...}, or beside it.
+ * False when there are none, or the user is locked.
+ */
+bool userdb_scram(const struct user_record *r, enum scram_hash hash, struct scram_keys *ret_keys);
 
 /* What the configuration says about where mail is kept. Borrowed. */
 struct userdb_place {

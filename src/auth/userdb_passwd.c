@@ -63,6 +63,13 @@ static void copy(char *to, size_t cap, const char *from)
 		memcpy(to, "?", 2);
 }
 
+static void copy_secrets(struct user_record *to, const struct passwd_user *from)
+{
+	copy(to->secret, sizeof(to->secret), from->secret);
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		copy(to->scram[hash], sizeof(to->scram[hash]), from->scram[hash]);
+}
+
 static enum userdb_status lookup(void *state, struct userdb_query *q, const char *name,
 				 struct user_record *ret_record)
 {
@@ -76,7 +83,7 @@ static enum userdb_status lookup(void *state, struct userdb_query *q, const char
 		return q->_by_address && passwd_file_may_be_unfinished(s->file) ? USERDB_AWAY
 										: USERDB_UNKNOWN;
 	copy(ret_record->name, sizeof(ret_record->name), user.name);
-	copy(ret_record->secret, sizeof(ret_record->secret), user.secret);
+	copy_secrets(ret_record, &user);
 	copy(ret_record->home, sizeof(ret_record->home), user.home);
 	copy(ret_record->mail, sizeof(ret_record->mail), user.mail);
 	ret_record->uid = user.uid;
@@ -84,14 +91,14 @@ static enum userdb_status lookup(void *state, struct userdb_query *q, const char
 	return USERDB_FOUND;
 }
 
-static bool decoy(void *state, const char *name, char *ret_secret)
+static bool decoy(void *state, const char *name, struct user_record *record)
 {
 	struct source *s = state;
-	const char *secret = passwd_file_decoy(s->file, name);
+	struct passwd_user user;
 
-	if (secret == NULL)
+	if (!passwd_file_decoy(s->file, name, &user))
 		return false;
-	copy(ret_secret, SCHEME_STORED_MAX, secret);
+	copy_secrets(record, &user);
 	return true;
 }
 

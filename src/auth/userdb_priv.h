@@ -21,8 +21,8 @@ struct userdb_source_ops {
 				     struct user_record *ret_record);
 	void (*cancel)(void *state, struct userdb_query *q); /* NULL when it is never later */
 	void (*refresh)(void *state);
-	/* True when it has secrets to take one from. */
-	bool (*decoy)(void *state, const char *name, char *ret_secret);
+	/* True when it has secrets to take one from. Touches nothing else of the record. */
+	bool (*decoy)(void *state, const char *name, struct user_record *record);
 	void (*free)(void *state);
 };
 

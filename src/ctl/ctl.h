@@ -16,6 +16,7 @@ struct ctl {
 	const char *uid;
 	const char *gid;
 	const char *home;
+	bool no_scram;
 	const char *name; /* the user's, for commands that want one */
 };
 
@@ -35,6 +36,7 @@ enum ctl_option {
 	CTL_UID = 1 << 1,
 	CTL_GID = 1 << 2,
 	CTL_HOME = 1 << 3,
+	CTL_NO_SCRAM = 1 << 4,
 };
 
 int ctl_user_add(struct ctl *ctl);

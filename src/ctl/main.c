@@ -21,14 +21,14 @@ static const struct ctl_command commands[] = {
 	 .arguments = "NAME",
 	 .what = "add a user, whose password is asked for",
 	 .wants_name = true,
-	 .options = CTL_SCHEME | CTL_UID | CTL_GID | CTL_HOME,
+	 .options = CTL_SCHEME | CTL_NO_SCRAM | CTL_UID | CTL_GID | CTL_HOME,
 	 .run = ctl_user_add},
 	{.group = "user",
 	 .verb = "passwd",
 	 .arguments = "NAME",
 	 .what = "change a user's password",
 	 .wants_name = true,
-	 .options = CTL_SCHEME,
+	 .options = CTL_SCHEME | CTL_NO_SCRAM,
 	 .run = ctl_user_passwd},
 	{.group = "user",
 	 .verb = "remove",
@@ -56,11 +56,12 @@ static const struct ctl_command commands[] = {
 /* Long options that belong to some commands. */
 static const struct {
 	const char *name;
-	const char *argument;
+	const char *argument; /* NULL: none */
 	const char *what;
 	enum ctl_option bit;
 } options[] = {
 	{"scheme", "SCHEME", "how the password is stored; ARGON2ID when not given", CTL_SCHEME},
+	{"no-scram", NULL, "keep no keys for SCRAM beside a hash", CTL_NO_SCRAM},
 	{"uid", "UID", "user add: who owns the mail, when each user's is the user's", CTL_UID},
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
@@ -130,8 +131,9 @@ static int help(void)
 	for (size_t i = 0; i < OPTIONS; i++) {
 		char words[64];
 
-		(void)snprintf(words, sizeof(words), "--%s %s", options[i].name,
-			       options[i].argument);
+		(void)snprintf(words, sizeof(words), "--%s%s%s", options[i].name,
+			       options[i].argument != NULL ? " " : "",
+			       options[i].argument != NULL ? options[i].argument : "");
 		(void)printf("  %-18s  %s\n", words, options[i].what);
 	}
 	(void)printf("  %-18s  %s\n  %-18s  %s\n", "--help", "show this", "--version",
@@ -167,6 +169,9 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 	case CTL_HOME:
 		ctl->home = value;
 		break;
+	case CTL_NO_SCRAM:
+		ctl->no_scram = true;
+		break;
 	}
 }
 
@@ -181,8 +186,10 @@ static int read_options(int argc, char **argv, struct ctl *ctl, unsigned *ret_gi
 	int c;
 
 	for (size_t i = 0; i < OPTIONS; i++)
-		known[3 + i] = (struct option){options[i].name, required_argument, NULL,
-					       OPT_FIRST + (int)i};
+		known[3 + i] = (struct option){options[i].name,
+					       options[i].argument != NULL ? required_argument
+									   : no_argument,
+					       NULL, OPT_FIRST + (int)i};
 	while ((c = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
 		switch (c) {
 		case 'c':

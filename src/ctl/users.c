@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* restantectl user: the file of users, one line at a time. */
+#include <assert.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -88,8 +89,50 @@ static const char *scheme_of(const struct ctl *ctl)
 	return NULL;
 }
 
+/* What is stored of a password. Wiped after use. */
+struct made {
+	char secret[SCHEME_STORED_MAX];
+	char keys[SCRAM_HASHES * (SCRAM_TEXT_MAX + 32)]; /* words for the end of the line, or "" */
+};
+
+/* One word for each hash. They are for who sends no password, as the secret is for who does. */
+static int make_keys(const char *password, struct made *ret, struct err *err)
+{
+	struct out out = {.p = ret->keys, .cap = sizeof(ret->keys) - 1};
+	bool ok = true;
+
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
+		struct scram_keys keys;
+
+		if (!scram_keys_make(hash, password, &keys))
+			return err_set(err, ENOMEM, "cannot make keys for %s", scram_name(hash));
+		ok = ok && (out.n == 0 || out_char(&out, ' ')) &&
+		     out_put(&out, span_str(scram_word(hash))) && out_char(&out, '=') &&
+		     scram_keys_put(&out, hash, &keys);
+		secret_wipe(&keys, sizeof(keys));
+	}
+	assert(ok);
+	ret->keys[out.n] = '\0';
+	return 0;
+}
+
+/* True when SCRAM works by the secret itself. */
+static bool has_own_keys(const char *secret)
+{
+	struct scram_keys keys;
+	char password[LIMIT_PASSWORD + 2];
+	bool has = scheme_plain(secret, password, sizeof(password));
+
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		has = has || scheme_scram(secret, hash, &keys);
+	secret_wipe(password, sizeof(password));
+	secret_wipe(&keys, sizeof(keys));
+	return has;
+}
+
 /* Asks for a password and makes what is stored of it. An exit status. */
-static int make_secret(const char *scheme, const char *name, char *ret_secret)
+static int make_secret(const struct ctl *ctl, const char *scheme, const char *name,
+		       struct made *ret)
 {
 	char password[LIMIT_PASSWORD + 2];
 	char prepared[LIMIT_PASSWORD + 2];
@@ -104,7 +147,11 @@ static int make_secret(const char *scheme, const char *name, char *ret_secret)
 	 */
 	const bool other = sasl_prepare_password(password, prepared, sizeof(prepared));
 
-	r = scheme_make(scheme, other ? prepared : password, ret_secret, SCHEME_STORED_MAX, &err);
+	ret->keys[0] = '\0';
+	r = scheme_make(scheme, other ? prepared : password, ret->secret, sizeof(ret->secret),
+			&err);
+	if (r == 0 && !ctl->no_scram && !has_own_keys(ret->secret))
+		r = make_keys(other ? prepared : password, ret, &err);
 	secret_wipe(password, sizeof(password));
 	secret_wipe(prepared, sizeof(prepared));
 	return r < 0 ? ctl_fail(r, &err) : EX_OK;
@@ -142,22 +189,25 @@ static bool options_are_right(const struct ctl *ctl)
 	return true;
 }
 
-/* name:secret, and uid, gid and home when they were given. */
-static bool put_line(struct out *out, const struct ctl *ctl, const char *name, const char *secret)
+/* name:secret:uid:gid:gecos:home:shell:keys, without the empty fields at its end. */
+static bool put_line(struct out *out, const struct ctl *ctl, const char *name,
+		     const struct made *made)
 {
-	bool ok = out_put(out, span_str(name)) && out_char(out, ':') &&
-		  out_put(out, span_str(secret));
+	const char *const fields[] = {name, made->secret, ctl->uid, ctl->gid,
+				      "",   ctl->home,    "",       made->keys};
+	size_t n = sizeof(fields) / sizeof(fields[0]);
 
-	if (ctl->uid == NULL && ctl->home == NULL)
-		return ok;
-	ok = ok && out_char(out, ':') && out_put(out, span_str(ctl->uid != NULL ? ctl->uid : "")) &&
-	     out_char(out, ':') && out_put(out, span_str(ctl->gid != NULL ? ctl->gid : ""));
-	if (ctl->home != NULL)
-		ok = ok && out_put(out, SPAN_LIT("::")) && out_put(out, span_str(ctl->home));
-	return ok;
+	while (fields[n - 1] == NULL || fields[n - 1][0] == '\0')
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		if ((i > 0 && !out_char(out, ':')) ||
+		    (fields[i] != NULL && !out_put(out, span_str(fields[i]))))
+			return false;
+	}
+	return true;
 }
 
-static int add(struct ctl *ctl, const struct names *names, const char *secret)
+static int add(struct ctl *ctl, const struct names *names, const struct made *made)
 {
 	char line[PASSWD_LINE_MAX];
 	struct out out = {.p = line, .cap = sizeof(line)};
@@ -167,7 +217,7 @@ static int add(struct ctl *ctl, const struct names *names, const char *secret)
 	struct err err;
 	int r;
 
-	if (!put_line(&out, ctl, names->name, secret))
+	if (!put_line(&out, ctl, names->name, made))
 		return ctl_complain(EX_DATAERR, "the user's line would be too long");
 	r = users_edit_begin(ctl->config.users_file, true, group_of_server(ctl), &edit, &err);
 	if (r < 0)
@@ -210,7 +260,7 @@ static int look(const struct ctl *ctl, const struct names *names, bool *ret_exis
 int ctl_user_add(struct ctl *ctl)
 {
 	const char *scheme = scheme_of(ctl);
-	char secret[SCHEME_STORED_MAX];
+	struct made made;
 	struct names names;
 	const char *name;
 	bool exists;
@@ -225,14 +275,14 @@ int ctl_user_add(struct ctl *ctl)
 		return r;
 	if (exists)
 		return ctl_complain(EX_CANTCREAT, "the user '%s' exists already", name);
-	r = make_secret(scheme, names.name, secret);
+	r = make_secret(ctl, scheme, names.name, &made);
 	if (r == EX_OK)
-		r = add(ctl, &names, secret);
-	secret_wipe(secret, sizeof(secret));
+		r = add(ctl, &names, &made);
+	secret_wipe(&made, sizeof(made));
 	return r;
 }
 
-static int set_secret(const struct ctl *ctl, const struct names *names, const char *secret)
+static int set_secret(const struct ctl *ctl, const struct names *names, const struct made *made)
 {
 	struct users_edit edit;
 	struct users_line line;
@@ -245,7 +295,7 @@ static int set_secret(const struct ctl *ctl, const struct names *names, const ch
 	if (!find(&edit, names, &line, &name)) {
 		r = no_such_user(ctl);
 	} else {
-		r = users_edit_replace_secret(&edit, &line, secret, &err);
+		r = users_edit_replace_secret(&edit, &line, made->secret, made->keys, &err);
 		if (r < 0)
 			r = ctl_fail(r, &err);
 		else
@@ -258,7 +308,7 @@ static int set_secret(const struct ctl *ctl, const struct names *names, const ch
 int ctl_user_passwd(struct ctl *ctl)
 {
 	const char *scheme = scheme_of(ctl);
-	char secret[SCHEME_STORED_MAX];
+	struct made made;
 	struct names names;
 	const char *name;
 	bool exists;
@@ -273,10 +323,10 @@ int ctl_user_passwd(struct ctl *ctl)
 		return r;
 	if (!exists)
 		return no_such_user(ctl);
-	r = make_secret(scheme, name, secret);
+	r = make_secret(ctl, scheme, name, &made);
 	if (r == EX_OK)
-		r = set_secret(ctl, &names, secret);
-	secret_wipe(secret, sizeof(secret));
+		r = set_secret(ctl, &names, &made);
+	secret_wipe(&made, sizeof(made));
 	return r;
 }
 
@@ -365,6 +415,30 @@ static void copy(char *to, size_t cap, const char *from)
 	(void)snprintf(to, cap, "%s", from);
 }
 
+/* Which SCRAM the user can log in by. */
+static void print_scram(const struct passwd_user *user)
+{
+	char password[LIMIT_PASSWORD + 2];
+	const bool plain = scheme_plain(user->secret, password, sizeof(password));
+	struct user_record record;
+	struct scram_keys keys;
+	bool none = true;
+
+	secret_wipe(password, sizeof(password));
+	copy(record.secret, sizeof(record.secret), user->secret);
+	(void)printf("scram:");
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
+		copy(record.scram[hash], sizeof(record.scram[hash]), user->scram[hash]);
+		if (!plain && !userdb_scram(&record, hash, &keys))
+			continue;
+		(void)printf(" %s", scram_name(hash));
+		none = false;
+	}
+	(void)printf("%s\n", none ? " none" : "");
+	secret_wipe(&record, sizeof(record));
+	secret_wipe(&keys, sizeof(keys));
+}
+
 static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user)
 {
 	const struct userdb_place place = {
@@ -405,6 +479,7 @@ int ctl_user_show(struct ctl *ctl)
 	}
 	(void)printf("name: %s\n", user.name);
 	(void)printf("scheme: %s\n", scheme_name(user.secret));
+	print_scram(&user);
 	print_maildrop(ctl, &user);
 	print_id("uid", user.uid);
 	print_id("gid", user.gid);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/out.h"
 #include "base/secret.h"
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
@@ -154,7 +155,8 @@ static bool is_of(struct span line, const char *name, struct users_line *ret_lin
 	if ((status != PASSWD_USER && status != PASSWD_FLAWED) ||
 	    !user_name_normalise(parsed.name, normal) || strcmp(normal, name) != 0)
 		return false;
-	*ret_line = (struct users_line){.line = line, .secret = parsed.secret};
+	*ret_line = (struct users_line){
+		.line = line, .secret = parsed.secret, .extra = parsed.extra};
 	return true;
 }
 
@@ -262,18 +264,71 @@ int users_edit_append(const struct users_edit *e, struct span line, struct err *
 	return replace(e, spans, sizeof(spans) / sizeof(spans[0]), err);
 }
 
-int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
-			      const char *secret, struct err *err)
+static bool is_scram(struct span word)
 {
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
+		const struct span key = span_str(scram_word(hash));
+
+		if (word.n > key.n && span_eq(span_of(word.p, key.n), key) && word.p[key.n] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* The words of a line with other keys. All that are not ours stay as they are. */
+static bool put_words(struct out *out, struct span extra, struct span keys)
+{
+	bool ok = true;
+
+	while (extra.n > 0 && ok) {
+		const size_t n = span_find(extra, ' ');
+		const size_t with_space = n < extra.n ? n + 1 : n;
+
+		if (!is_scram(span_of(extra.p, n)))
+			ok = out_put(out, span_of(extra.p, with_space));
+		span_skip(&extra, with_space);
+	}
+	if (keys.n > 0 && out->n > 0 && out->p[out->n - 1] != ' ')
+		ok = ok && out_char(out, ' ');
+	return ok && out_put(out, keys);
+}
+
+/* How many colons a line lacks before it has words. */
+static size_t missing_fields(struct span line)
+{
+	size_t missing = 7;
+
+	for (size_t i = 0; i < line.n && missing > 0; i++)
+		missing -= line.p[i] == ':';
+	return missing;
+}
+
+int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
+			      const char *secret, const char *keys, struct err *err)
+{
+	char words[PASSWD_LINE_MAX];
+	struct out out = {.p = words, .cap = sizeof(words)};
 	const size_t at = (size_t)(l->secret.p - e->text);
 	const size_t after = at + l->secret.n;
+	const size_t extra = (size_t)(l->extra.p - e->text);
+	const size_t end = extra + l->extra.n;
 	const struct span spans[] = {
 		span_of(e->text, at),
 		span_str(secret),
-		span_of(e->text + after, e->n - after),
+		span_of(e->text + after, extra - after),
+		span_of(":::::::", keys[0] != '\0' ? missing_fields(l->line) : 0),
+		put_words(&out, l->extra, span_str(keys)) ? out_span(&out) : l->extra,
+		span_of(e->text + end, e->n - end),
 	};
+	const size_t longest = PASSWD_LINE_MAX - l->line.n + l->secret.n + l->extra.n;
+	int r;
 
-	return replace(e, spans, sizeof(spans) / sizeof(spans[0]), err);
+	if (strlen(secret) + spans[3].n + out.n > longest)
+		r = err_set(err, EINVAL, "the user's line would be too long");
+	else
+		r = replace(e, spans, sizeof(spans) / sizeof(spans[0]), err);
+	secret_wipe(words, sizeof(words));
+	return r;
 }
 
 int users_edit_remove(const struct users_edit *e, const char *name, struct err *err)

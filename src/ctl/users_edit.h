@@ -31,10 +31,11 @@ struct users_edit {
 int users_edit_begin(const char *path, bool create, gid_t group, struct users_edit *ret_edit,
 		     struct err *err);
 
-/* A user's first line: where it is in text, without its line end, and its secret's field. */
+/* A user's first line: where it is in text, without its line end, and two of its fields. */
 struct users_line {
 	struct span line;
 	struct span secret;
+	struct span extra; /* the words at its end; empty, at the end, when it has fewer fields */
 };
 
 /* False when no line is this (normalised) name's. */
@@ -46,8 +47,10 @@ bool users_edit_find(const struct users_edit *e, const char *name, struct users_
  * otherwise the file is the old one.
  */
 int users_edit_append(const struct users_edit *e, struct span line, struct err *err);
+
+/* keys: words that take the place of all scram_... words of the line, or "". */
 int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
-			      const char *secret, struct err *err);
+			      const char *secret, const char *keys, struct err *err);
 
 /* All lines of this name; or the second one would count from now on. */
 int users_edit_remove(const struct users_edit *e, const char *name, struct err *err);

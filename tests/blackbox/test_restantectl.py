@@ -84,13 +84,13 @@ def test_a_users_life(spool):
 
 
 @pytest.mark.parametrize('scheme', ['ARGON2ID', 'CRYPT', 'SHA512-CRYPT', 'SHA256-CRYPT',
-                                    'BLF-CRYPT', 'SSHA512', 'SSHA256', 'SSHA', 'PLAIN'])
+                                    'BLF-CRYPT', 'SSHA512', 'SSHA256', 'SSHA', 'SCRAM-SHA-256',
+                                    'SCRAM-SHA-1', 'PLAIN'])
 @pytest.mark.skipif(shutil.which('doveadm') is None, reason='no doveadm to ask')
 def test_dovecot_takes_what_we_make(spool, scheme):
     password = 'pa:ss wörd '
     ok(spool.run('user', 'add', '--scheme', scheme.lower(), 'bob', stdin=f'{password}\n'.encode()))
-    stored = spool.users.read_text().strip().split(':', 1)[1]
-    assert ':' not in stored
+    stored = spool.users.read_text().strip().split(':')[1]
     for attempt, right in ((password, True), (password.strip(), False)):
         result = subprocess.run(['doveadm', 'pw', '-t', stored, '-p', attempt],
                                 capture_output=True, timeout=PATIENCE, check=False)
@@ -139,6 +139,69 @@ def test_only_the_password_changes_in_a_line(spool):
     spool.users.write_bytes(b'BOB:old:1:2:g:/h:s:userdb_mail=maildir:~/M x=y\r\n')
     ok(spool.run('user', 'passwd', '--scheme=plain', 'bob', stdin=b'new\n'))
     assert spool.users.read_bytes() == b'BOB:{PLAIN}new:1:2:g:/h:s:userdb_mail=maildir:~/M x=y\r\n'
+
+
+KEYS = re.compile(r'scram_sha_1=32768,[^, ]{24},[^, ]{28},[^, ]{28} '
+                  r'scram_sha_256=32768,[^, ]{24},[^, ]{44},[^, ]{44}')
+
+
+def extra(spool, name):
+    """The words at the end of a user's line; None when it has no such field."""
+    line = next(l for l in spool.users.read_text().splitlines() if l.startswith(name + ':'))
+    fields = line.split(':', 7)
+    return fields[7] if len(fields) == 8 else None
+
+
+def test_keys_beside_a_hash(spool):
+    """So that SCRAM works for who keeps no password; what keeps it, or is keys, needs no others."""
+    for scheme, shown in (('ARGON2ID', True), ('SSHA256', True), ('PLAIN', False),
+                          ('SCRAM-SHA-256', False)):
+        name = scheme.lower()
+        ok(spool.run('user', 'add', '--scheme', scheme, name, stdin=b'secret\n'))
+        assert KEYS.fullmatch(extra(spool, name) or '') if shown else extra(spool, name) is None
+    assert 'scram: SCRAM-SHA-1 SCRAM-SHA-256\n' in ok(spool.run('user', 'show', 'argon2id'))
+    assert 'scram: SCRAM-SHA-1 SCRAM-SHA-256\n' in ok(spool.run('user', 'show', 'plain'))
+    assert 'scram: SCRAM-SHA-256\n' in ok(spool.run('user', 'show', 'scram-sha-256'))
+    ok(spool.run('user', 'add', '--no-scram', 'without', stdin=b'secret\n'))
+    assert extra(spool, 'without') is None
+    assert 'scram: none\n' in ok(spool.run('user', 'show', 'without'))
+
+
+@pytest.mark.parametrize('before, left, words', [
+    ('bob:old', 'bob:{}::::::', '{}'),
+    ('bob:old:1:2', 'bob:{}:1:2::::', '{}'),
+    ('bob:old:1:2:g:/h:s:', 'bob:{}:1:2:g:/h:s:', '{}'),
+    ('bob:old:1:2:g:/h:s:userdb_mail=maildir:~/M x=y', 'bob:{}:1:2:g:/h:s:',
+     'userdb_mail=maildir:~/M x=y {}'),
+    ('bob:old::::::scram_sha_1=4096,x scram_sha_256=y', 'bob:{}::::::', '{}'),
+    ('bob:old::::::a=b scram_sha_1=4096,x  c=d scram_sha_256=y', 'bob:{}::::::', 'a=b  c=d {}'),
+    ('bob:old::::::scram_sha_1=x scram_sha_2=z xscram_sha_1=w', 'bob:{}::::::',
+     'scram_sha_2=z xscram_sha_1=w {}'),
+])
+@pytest.mark.parametrize('end', ['', '\n', '\r\neve:*\n'])
+def test_old_keys_go_with_the_old_password(spool, before, left, words, end):
+    """Or it would still be good for a login by SCRAM."""
+    spool.users.write_bytes((before + end).encode())
+    ok(spool.run('user', 'passwd', 'bob', stdin=b'new\n'))
+    now = spool.users.read_bytes().decode()
+    keys = KEYS.findall(now)
+    assert len(keys) == 1
+    secret = now.split(':')[1]
+    assert secret.startswith('{ARGON2ID}')
+    assert now == left.format(secret) + words.format(keys[0]) + end
+    # And nothing is put in their place where none are wanted.
+    ok(spool.run('user', 'passwd', '--no-scram', 'bob', stdin=b'newer\n'))
+    now = spool.users.read_bytes().decode()
+    assert 'scram_sha_1=3' not in now and 'scram_sha_256=' not in now
+
+
+def test_a_line_that_would_be_too_long_stays(spool):
+    before = 'bob:old::::::x=' + 'y' * 8100 + '\n'
+    spool.users.write_text(before)
+    result = spool.run('user', 'passwd', 'bob', stdin=b'new\n')
+    assert result.returncode != 0 and 'too long' in said(result)
+    assert spool.users.read_text() == before
+    ok(spool.run('user', 'passwd', '--scheme=plain', 'bob', stdin=b'new\n'))
 
 
 def test_a_name_is_one_user_with_and_without_the_domain(spool):
@@ -456,7 +519,7 @@ def test_help_and_version():
     text = result.stdout.decode()
     for command in ('user add NAME', 'user passwd NAME', 'user remove NAME', 'user list',
                     'user show NAME', 'config check', 'reload', 'stop', '--scheme', '--uid',
-                    '--gid', '--home', '--config'):
+                    '--gid', '--home', '--no-scram', '--config'):
         assert command in text
     assert max(map(len, text.splitlines())) <= 90
     result = subprocess.run([str(CTL), '--version'], capture_output=True, timeout=PATIENCE,

@@ -253,7 +253,8 @@ static int start(struct process *p, struct err *err)
 	ad->cache = auth_cache_new();
 	ad->sasl = sasl_context_new(p->config->hostname);
 	ad->userdb = open_users(p->config);
-	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL)
+	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL ||
+	    !scram_salt_key(p->config->hostname, ad->salt_key))
 		goto no_memory;
 
 	const int r = authd_delay_init(ad);

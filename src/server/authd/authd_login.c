@@ -19,7 +19,7 @@ static void log_failure(const struct request *r, const char *reason)
 		  log_str("method", r->login->how), log_str("reason", reason));
 }
 
-static void refuse(struct request *r, enum ipc_status status, const char *reason)
+void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 {
 	log_failure(r, reason);
 	if (status == IPC_BAD_CREDENTIALS)
@@ -74,7 +74,7 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 	struct login *l = r->login;
 
 	if (status == USERDB_AWAY) {
-		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
 		return;
 	}
 	if (status == USERDB_FOUND) {
@@ -83,13 +83,13 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 	}
 	l->locked = !l->has_record || scheme_is_locked(l->record.secret);
 	if (l->locked) {
-		userdb_decoy(r->ad->userdb, l->user, l->record.secret);
+		userdb_decoy(r->ad->userdb, l->user, &l->record);
 	} else if (is_remembered(r)) {
 		grant(r, true);
 		return;
 	}
 	if (!request_count_trier(r)) {
-		refuse(r, IPC_TOO_MANY, "too-many-logins-of-user");
+		login_refuse(r, IPC_TOO_MANY, "too-many-logins-of-user");
 		return;
 	}
 	/* GNU SASL is not for several threads: here and not in the pool. */
@@ -116,12 +116,13 @@ void login_verified(struct request *r)
 	} else if (l->verified < 0 && !l->locked) {
 		log_event(LOG_LEVEL_ERROR, "password-unusable", log_hex("session", r->id),
 			  log_str("user", l->record.name), log_str("error", l->err.text));
-		refuse(r, l->verified == -EINVAL ? IPC_PERMANENT : IPC_TEMPORARY, "cannot-verify");
+		login_refuse(r, l->verified == -EINVAL ? IPC_PERMANENT : IPC_TEMPORARY,
+			     "cannot-verify");
 	} else {
-		refuse(r, IPC_BAD_CREDENTIALS,
-		       !l->has_record ? "unknown-user"
-		       : l->locked    ? "locked"
-				      : "wrong-password");
+		login_refuse(r, IPC_BAD_CREDENTIALS,
+			     !l->has_record ? "unknown-user"
+			     : l->locked    ? "locked"
+					    : "wrong-password");
 	}
 }
 
@@ -191,7 +192,7 @@ void login_pass(struct link *l, const struct ipc_auth_pass *m)
 	memcpy(r->login->user, m->user, sizeof(m->user));
 	memcpy(r->login->password, m->password, sizeof(m->password));
 	if (!may_send_password(r)) {
-		refuse(r, IPC_PERMANENT, "password-in-clear");
+		login_refuse(r, IPC_PERMANENT, "password-in-clear");
 		return;
 	}
 	verify_password(r);
@@ -227,7 +228,7 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 	char password[LIMIT_PASSWORD + 1] = "nobody's";
 
 	if (status == USERDB_AWAY) {
-		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
 		return;
 	}
 
@@ -238,7 +239,7 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 	if (has_plain && matches)
 		grant(r, false);
 	else
-		refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
+		login_refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
 }
 
 void login_apop(struct link *l, const struct ipc_auth_apop *m)
@@ -251,7 +252,7 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m)
 	memcpy(r->login->timestamp, m->timestamp, sizeof(m->timestamp));
 	memcpy(r->login->digest, m->digest, sizeof(m->digest));
 	if (!authd_config(r->ad)->apop) {
-		refuse(r, IPC_PERMANENT, "apop-is-off");
+		login_refuse(r, IPC_PERMANENT, "apop-is-off");
 		return;
 	}
 	r->login->query = (struct userdb_query){.owner = r, .done = on_apop_user};
@@ -259,8 +260,6 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m)
 }
 
 /* ---- SASL ---- */
-
-static void sasl_next(struct request *r, enum sasl_status status);
 
 static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 			 const struct user_record *record)
@@ -270,7 +269,7 @@ static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 	char password[LIMIT_PASSWORD + 1];
 
 	if (status == USERDB_AWAY) {
-		refuse(r, IPC_TEMPORARY, "users-unreadable");
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
 		return;
 	}
 
@@ -279,9 +278,9 @@ static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 
 	secret_wipe(password, sizeof(password));
 	if (next == SASL_FAILED || (next == SASL_PROVED && !has_plain))
-		refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
+		login_refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
 	else
-		sasl_next(r, next);
+		login_sasl_next(r, next);
 }
 
 static void send_challenge(struct request *r)
@@ -296,7 +295,16 @@ static void send_challenge(struct request *r)
 	r->state = REQUEST_CHALLENGED;
 }
 
-static void sasl_next(struct request *r, enum sasl_status status)
+static const char *sasl_reason(const struct login *l)
+{
+	if (l->why_not != NULL)
+		return l->why_not;
+	/* It is looked for when there is nothing left that could be wrong but the proof. */
+	return l->mechanism->needs_keys && l->has_record ? "wrong-password"
+							 : "refused-by-mechanism";
+}
+
+void login_sasl_next(struct request *r, enum sasl_status status)
 {
 	struct login *l = r->login;
 
@@ -309,6 +317,10 @@ static void sasl_next(struct request *r, enum sasl_status status)
 		l->query = (struct userdb_query){.owner = r, .done = on_sasl_user};
 		userdb_lookup_login(r->ad->userdb, &l->query, l->user);
 		return;
+	case SASL_WANT_KEYS:
+		l->hash = l->mechanism->hash;
+		scram_lookup(r);
+		return;
 	case SASL_PASSWORD:
 		(void)snprintf(l->password, sizeof(l->password), "%s",
 			       sasl_session_password(l->sasl));
@@ -317,16 +329,20 @@ static void sasl_next(struct request *r, enum sasl_status status)
 		verify_password(r);
 		return;
 	case SASL_PROVED:
-		grant(r, false);
+		/* Keys that are nobody's prove nothing. */
+		if (l->why_not != NULL)
+			login_refuse(r, IPC_BAD_CREDENTIALS, l->why_not);
+		else
+			grant(r, false);
 		return;
 	case SASL_FAILED:
-		refuse(r, IPC_BAD_CREDENTIALS, "refused-by-mechanism");
+		login_refuse(r, IPC_BAD_CREDENTIALS, sasl_reason(l));
 		return;
 	case SASL_MALFORMED:
-		refuse(r, IPC_BAD_SASL, "malformed");
+		login_refuse(r, IPC_BAD_SASL, "malformed");
 		return;
 	case SASL_NO_MEMORY:
-		refuse(r, IPC_TEMPORARY, "no-memory");
+		login_refuse(r, IPC_TEMPORARY, "no-memory");
 		return;
 	}
 }
@@ -344,22 +360,23 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 
 	if (r == NULL)
 		return;
-	if (mechanism->sends_plain && !may_send_password(r)) {
-		refuse(r, IPC_PERMANENT, "password-in-clear");
+	if ((mechanism->sends_plain || mechanism->needs_keys) && !may_send_password(r)) {
+		login_refuse(r, IPC_PERMANENT, "password-in-clear");
 		return;
 	}
+	r->login->mechanism = mechanism;
 	r->login->sasl = sasl_session_new(l->ad->sasl, mechanism);
 	if (r->login->sasl == NULL) {
-		refuse(r, IPC_TEMPORARY, "no-memory");
+		login_refuse(r, IPC_TEMPORARY, "no-memory");
 		return;
 	}
-	sasl_next(r,
-		  sasl_session_start(r->login->sasl, m->has_initial != 0, span_of(m->data, m->n)));
+	login_sasl_next(
+		r, sasl_session_start(r->login->sasl, m->has_initial != 0, span_of(m->data, m->n)));
 }
 
 void login_sasl_step(struct request *r, const struct ipc_sasl *m)
 {
 	assert(r->state == REQUEST_CHALLENGED);
 	r->state = REQUEST_LOOKUP;
-	sasl_next(r, sasl_session_step(r->login->sasl, span_of(m->data, m->n)));
+	login_sasl_next(r, sasl_session_step(r->login->sasl, span_of(m->data, m->n)));
 }

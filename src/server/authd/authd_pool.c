@@ -4,16 +4,21 @@
  * our queue and not in libuv's, where nobody could take them out again.
  */
 #include <assert.h>
+#include <errno.h>
 
 #include "auth/scheme.h"
 #include "server/authd/authd_priv.h"
 
-/* In the pool: reads password, prepared and record.secret, writes verified and err. */
+/* In the pool: reads password, prepared and record.secret, writes verified, keys and err. */
 static void work(uv_work_t *work)
 {
 	struct request *r = work->data;
 	struct login *l = r->login;
 
+	if (l->derives) {
+		l->verified = scram_keys_derive(l->hash, l->password, &l->keys) ? 1 : -ENOMEM;
+		return;
+	}
 	l->verified = scheme_verify(l->record.secret, l->password, &l->err);
 	if (l->verified == 0 && l->prepared[0] != '\0')
 		l->verified = scheme_verify(l->record.secret, l->prepared, &l->err);
@@ -44,12 +49,15 @@ static void done(uv_work_t *work, int status)
 	assert(status == 0); /* never taken back from libuv */
 	ad->hashing--;
 	r->state = REQUEST_LOOKUP;
-	login_verified(r);
+	if (r->login->derives)
+		scram_derived(r);
+	else
+		login_verified(r);
 	while (ad->hashing < ad->hashing_max && (next = authd_queue_take(ad)) != NULL)
 		start(next);
 }
 
-void authd_pool_verify(struct request *r)
+static void put(struct request *r)
 {
 	struct authd *ad = r->ad;
 
@@ -57,4 +65,16 @@ void authd_pool_verify(struct request *r)
 		start(r);
 	else if (!authd_queue_put(r))
 		request_refuse(r, IPC_TEMPORARY);
+}
+
+void authd_pool_verify(struct request *r)
+{
+	r->login->derives = false;
+	put(r);
+}
+
+void authd_pool_derive(struct request *r)
+{
+	r->login->derives = true;
+	put(r);
 }

@@ -76,7 +76,8 @@ struct guest;
 /* The large part of a request: it goes before an answer is delayed. Wiped when freed. */
 struct login {
 	struct ipc_origin origin;
-	const char *how;           /* "pass", "apop", or the mechanism. A literal */
+	const char *how;                        /* "pass", "apop", or the mechanism. A literal */
+	const struct sasl_mechanism *mechanism; /* of SASL */
 	struct sasl_session *sasl; /* Owned. NULL when the exchange is over, or there is none */
 	struct userdb_query query;
 	char user[LIMIT_USER + 1]; /* as the client wrote it */
@@ -85,6 +86,10 @@ struct login {
 	struct user_record record;
 	bool has_record;
 	bool locked; /* or no record: record.secret is a decoy */
+	/* SCRAM */
+	enum scram_hash hash;
+	struct scram_keys keys;
+	const char *why_not; /* NULL, or why the keys are nobody's. A literal */
 	struct auth_cache_key key;
 	bool has_key;
 	uint64_t place;      /* where they are: an address or a network */
@@ -98,6 +103,7 @@ struct login {
 	char address[LIMIT_ADDRESS + 1];
 	/* The pool's */
 	uv_work_t work;
+	bool derives; /* it makes keys of the password, and verifies nothing */
 	int verified;
 	struct err err;
 };
@@ -141,7 +147,8 @@ struct authd {
 	unsigned hashing_max;
 	struct request_queue delayed; /* by answer_ms */
 	uv_timer_t delay_timer;
-	uint64_t seed; /* of the hashes: odd */
+	uint64_t seed;                    /* of the hashes: odd */
+	uint8_t salt_key[SCRAM_SALT_KEY]; /* of scram_salt_make_up() */
 	bool draining;
 };
 
@@ -187,6 +194,9 @@ void authd_delay_forget(struct request *r);
  */
 void authd_pool_verify(struct request *r);
 
+/* Makes login->keys of login->password in the same way; then scram_derived() comes. */
+void authd_pool_derive(struct request *r);
+
 /* ---- authd_queue.c: who is next ---- */
 
 /* Where a numeric address is: itself, or its IPv6 network. */
@@ -206,6 +216,15 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m);
 void login_sasl_start(struct link *l, const struct ipc_sasl *m);
 void login_sasl_step(struct request *r, const struct ipc_sasl *m);
 void login_verified(struct request *r);
+
+void login_sasl_next(struct request *r, enum sasl_status status);
+void login_refuse(struct request *r, enum ipc_status status, const char *reason);
+
+/* ---- authd_scram.c: users who prove that they know a password without sending it ---- */
+
+/* SASL_WANT_KEYS: looks for the keys of login->user and goes on. */
+void scram_lookup(struct request *r);
+void scram_derived(struct request *r);
 
 /* ---- authd_rcpt.c: who may get mail ---- */
 

@@ -15,21 +15,24 @@
 /* A SASL mechanism that auth knows. */
 struct mechanism {
 	const char *name;
-	bool clear;        /* the password itself is sent: only where nobody can listen */
+	/*
+	 * Only where nobody can listen: the password itself is sent, or what somebody who
+	 * hears it can try passwords against for as long as they like (RFC 7677 section 4).
+	 */
+	bool is_private;
 	bool stored_clear; /* needs {PLAIN} secrets: only with the apop option */
 };
 
 static const struct mechanism mechanisms[] = {
-	{"PLAIN", true, false},
-	{"LOGIN", true, false},
-	{"CRAM-MD5", false, true},
+	{"SCRAM-SHA-256", true, false}, {"SCRAM-SHA-1", true, false}, {"PLAIN", true, false},
+	{"LOGIN", true, false},         {"CRAM-MD5", false, true},
 };
 
 #define N_MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
 
 static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
 {
-	return (!m->clear || session_is_private(&p->base)) &&
+	return (!m->is_private || session_is_private(&p->base)) &&
 	       (!m->stored_clear || p->base.listener->config->apop);
 }
 
@@ -57,7 +60,7 @@ static bool may_start_tls(const struct pop3_session *p)
 
 void pop3_capa(struct pop3_session *p)
 {
-	char names[64];
+	char names[128];
 	const struct pop3_capa capa = {
 		.state = p->state,
 		.stls = may_start_tls(p),
@@ -182,7 +185,7 @@ static const struct mechanism *find_mechanism(struct span name)
 
 static void list_mechanisms(struct pop3_session *p)
 {
-	char names[64];
+	char names[128];
 	const bool fits = pop3_reply_mechanisms(&p->base.out, offered(p, names, sizeof(names)));
 
 	assert(fits);
@@ -229,7 +232,7 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 		pop3_count_bad(p);
 		return;
 	}
-	if (mechanism->clear && !is_private(p, POP3_AUTH))
+	if (mechanism->is_private && !is_private(p, POP3_AUTH))
 		return;
 	ipc_start(m, IPC_AUTH_SASL_START, p->base.id);
 	if (c->has_initial) {

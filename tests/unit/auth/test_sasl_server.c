@@ -9,6 +9,8 @@
 #include <openssl/hmac.h>
 #include <cmocka.h>
 
+#include "scram_client.h"
+
 static int setup(void **state)
 {
 	*state = sasl_context_new("mail.example.org");
@@ -278,7 +280,7 @@ static void the_table_of_mechanisms(void **state)
 	for (; sasl_mechanism_at(n) != NULL; n++)
 		assert_ptr_equal(sasl_mechanism_find(sasl_mechanism_at(n)->name),
 				 sasl_mechanism_at(n));
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 5);
 	assert_true(sasl_mechanism_find("PLAIN")->sends_plain);
 	assert_true(sasl_mechanism_find("LOGIN")->sends_plain);
 	assert_false(sasl_mechanism_find("CRAM-MD5")->sends_plain);
@@ -327,6 +329,187 @@ static void apop(void **state)
 	assert_false(sasl_apop_matches("", "tanstaaf", "c4c9334bac560ecc979e58001b3e22fb"));
 }
 
+static const char *const scram_names_of[SCRAM_HASHES] = {"SCRAM-SHA-1", "SCRAM-SHA-256"};
+
+static struct scram_keys keys_of(enum scram_hash hash, const char *password)
+{
+	struct scram_keys keys = {.iterations = 4096, .n_salt = 5, .salt = "salty"};
+
+	assert_true(scram_keys_derive(hash, password, &keys));
+	return keys;
+}
+
+/* Up to the challenge with salt and nonce. */
+static struct sasl_session *begin_scram(void **state, enum scram_hash hash, struct scram_client *c)
+{
+	struct sasl_session *s = begin(state, scram_names_of[hash]);
+	const struct scram_keys keys = keys_of(hash, "pencil");
+	char text[2048];
+	const size_t n = scram_client_first(c, "user", text, sizeof(text));
+
+	c->sha256 = hash == SCRAM_SHA_256;
+	assert_int_equal(sasl_session_start(s, true, span_of(text, n)), SASL_WANT_KEYS);
+	assert_string_equal(sasl_session_user(s), "user");
+	assert_int_equal(sasl_session_keys(s, &keys), SASL_CHALLENGE);
+	return s;
+}
+
+static void scram(void **state)
+{
+	static const struct {
+		const char *sent;
+		enum sasl_status status;
+	} cases[] = {{"pencil", SASL_PROVED}, {"Pencil", SASL_FAILED}, {"", SASL_FAILED}};
+
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const enum sasl_status expected = cases[i / 2].status;
+		struct scram_client c = {0};
+		struct sasl_session *s = begin_scram(state, i % 2, &c);
+		const struct span challenge = sasl_session_challenge(s);
+		char text[2048];
+		char again[2048];
+
+		(void)snprintf(again, sizeof(again), "%.*s", (int)challenge.n, challenge.p);
+		assert_non_null(strstr(again, ",s=c2FsdHk=,i=4096"));
+
+		const size_t n = scram_client_final(&c, cases[i / 2].sent, span_str(again), text,
+						    sizeof(text));
+		enum sasl_status status = sasl_session_step(s, span_of(text, n));
+
+		if (expected == SASL_PROVED) {
+			/* Our own proof first, and the client's empty yes to it. */
+			assert_int_equal(status, SASL_CHALLENGE);
+			assert_true(span_eq(sasl_session_challenge(s), span_str(c.proved)));
+			status = sasl_session_step(s, span_of("", 0));
+		}
+		assert_int_equal(status, expected);
+		sasl_session_free(s);
+
+		/* The same answer fits no other exchange. */
+		c = (struct scram_client){0};
+		s = begin_scram(state, i % 2, &c);
+		assert_int_equal(sasl_session_step(s, span_of(text, n)), SASL_FAILED);
+		sasl_session_free(s);
+	}
+}
+
+static void scram_names(void **state)
+{
+	static const struct {
+		const char *first;
+		enum sasl_status status;
+	} cases[] = {
+		{"n,,n=user,r=abc", SASL_WANT_KEYS},
+		{"y,,n=user,r=abc", SASL_WANT_KEYS},
+		{"n,a=user,n=user,r=abc", SASL_WANT_KEYS},
+		{"n,a=root,n=user,r=abc", SASL_FAILED},
+		/* For what binds to the channel there are other mechanisms. */
+		{"p=tls-unique,,n=user,r=abc", SASL_MALFORMED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sasl_session *s = begin(state, "SCRAM-SHA-256");
+
+		/* Without an initial response an empty challenge comes first. */
+		assert_int_equal(sasl_session_start(s, false, span_of("", 0)), SASL_CHALLENGE);
+		assert_int_equal(sasl_session_challenge(s).n, 0);
+		assert_int_equal(sasl_session_step(s, span_str(cases[i].first)), cases[i].status);
+		assert_string_equal(sasl_session_user(s), "user");
+		sasl_session_free(s);
+	}
+}
+
+static void scram_garbage(void **state)
+{
+	static char big[LIMIT_SASL_OCTETS];
+	static const char *const cases[] = {
+		"", "x", "n,,", "n,,n=user", "n,,n=user,r=", "n,,r=a,n=u"};
+	const struct scram_keys keys = keys_of(SCRAM_SHA_256, "pencil");
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sasl_session *s = begin(state, "SCRAM-SHA-256");
+
+		assert_int_equal(sasl_session_start(s, true, span_str(cases[i])), SASL_MALFORMED);
+		sasl_session_free(s);
+	}
+
+	struct sasl_session *s = begin(state, "SCRAM-SHA-256");
+
+	memset(big, 'x', sizeof(big));
+	memcpy(big, "n,,n=user,r=", 12);
+	assert_int_equal(sasl_session_start(s, true, span_of(big, sizeof(big))), SASL_MALFORMED);
+	sasl_session_free(s);
+	/* A name that SASLprep refuses goes as far as it would if it were somebody's. */
+	s = begin(state, "SCRAM-SHA-256");
+	assert_int_equal(sasl_session_start(s, true, SPAN_LIT("n,,n=us\xff,r=abc")),
+			 SASL_WANT_KEYS);
+	assert_int_equal(sasl_session_keys(s, &keys), SASL_FAILED);
+	sasl_session_free(s);
+	/* Left in the middle: nothing leaks. */
+	s = begin(state, "SCRAM-SHA-256");
+	assert_int_equal(sasl_session_start(s, true, SPAN_LIT("n,,n=user,r=abc")), SASL_WANT_KEYS);
+	sasl_session_free(s);
+}
+
+/* The right answer, with one thing in it changed. */
+static void scram_finals(void **state)
+{
+	static const struct {
+		const char *from; /* where, in "c=biws,r=...,p=..." */
+		size_t at;        /* octets behind it */
+		char to;
+		enum sasl_status status;
+	} cases[] = {
+		{"c=biws", 5, 'x', SASL_FAILED},    /* another header than before */
+		{"c=biws", 2, '!', SASL_MALFORMED}, /* no base64 */
+		{"c=", 0, 'x', SASL_MALFORMED},
+		{",r=", 3, 'R', SASL_FAILED},  /* another nonce of the client's */
+		{",p=", -1, '~', SASL_FAILED}, /* of ours */
+		{",p=", 3, '!', SASL_MALFORMED},
+		{",p=", 0, ' ', SASL_MALFORMED},
+		{",p=", 3, '\0', SASL_MALFORMED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scram_client c = {0};
+		struct sasl_session *s = begin_scram(state, SCRAM_SHA_256, &c);
+		char text[2048];
+		const size_t n = scram_client_final(&c, "pencil", sasl_session_challenge(s), text,
+						    sizeof(text));
+
+		strstr(text, cases[i].from)[cases[i].at] = cases[i].to;
+
+		const enum sasl_status status = sasl_session_step(s, span_of(text, n));
+
+		if (status != cases[i].status)
+			fail_msg("case %zu: %d", i, (int)status);
+		sasl_session_free(s);
+	}
+	/* Cut anywhere it proves nothing. */
+	for (size_t cut = 0; cut < 100; cut++) {
+		struct scram_client c = {0};
+		struct sasl_session *s = begin_scram(state, SCRAM_SHA_256, &c);
+		char text[2048];
+		const size_t n = scram_client_final(&c, "pencil", sasl_session_challenge(s), text,
+						    sizeof(text));
+		const enum sasl_status status = sasl_session_step(s, span_of(text, cut));
+
+		assert_true(cut < n);
+		assert_true(status == SASL_FAILED || status == SASL_MALFORMED);
+		sasl_session_free(s);
+	}
+	/* Something else than an empty yes to our proof. */
+	struct scram_client c = {0};
+	struct sasl_session *s = begin_scram(state, SCRAM_SHA_256, &c);
+	char text[2048];
+	const size_t n = scram_client_final(&c, "pencil", sasl_session_challenge(s), text,
+					    sizeof(text));
+
+	assert_int_equal(sasl_session_step(s, span_of(text, n)), SASL_CHALLENGE);
+	assert_int_equal(sasl_session_step(s, SPAN_LIT("x")), SASL_MALFORMED);
+	sasl_session_free(s);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -341,6 +524,10 @@ int main(void)
 		TEST(the_table_of_mechanisms),
 		TEST(preparing),
 		TEST(apop),
+		TEST(scram),
+		TEST(scram_names),
+		TEST(scram_garbage),
+		TEST(scram_finals),
 	};
 #undef TEST
 

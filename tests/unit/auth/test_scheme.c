@@ -66,6 +66,8 @@ static const struct vector vectors[] = {
 	{ "{SSHA256.hex}459b757df3d40423c89b513188199edbf3eae8b8f198e57e52ec130f161411794e61436c", "correct horse", "SSHA256" },
 	{ "{SMD5.b64}WvNhLLitFNNM0XshzutEnU5hQ2w=", "correct horse", "SMD5" },
 	{ "{SHA}2f9e53523b62abc141a2b4d6019d23cba835dbd0", "correct horse", "SHA" },
+	{ "{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=", "pencil", "SCRAM-SHA-1" },
+	{ "{scram-sha-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=", "pencil", "SCRAM-SHA-256" },
 	{ "{PBKDF2}$1$NaCl$100$d54848bba634668076d12a8df0dcc1e1fb7202e7", "correct horse", "PBKDF2" },
 };
 /* clang-format on */
@@ -168,6 +170,10 @@ static const struct bad bads[] = {
 	{"{PBKDF2}$1$salt$0$e0f5ae895d49f37b5e38ed6f427f1965a61363d9", "{PBKDF2}"},
 	{"{PBKDF2}$1$salt$99999999$e0f5ae895d49f37b5e38ed6f427f1965a61363d9", "{PBKDF2}"},
 	{"{PBKDF2}$1$salt$50", "{PBKDF2}"},
+	{"{SCRAM-SHA-1}", "{SCRAM-SHA-1}"},
+	{"{SCRAM-SHA-256}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+"
+	 "qs2/fTE=",
+	 "{SCRAM-SHA-256}"},
 	{"{ARGON2ID}", "{ARGON2ID}"},
 	{"{ARGON2ID}$argon2i$v=19$m=32768,t=4,p=1$vr5Yxxf5Orh3FU0E0KwvOw$wr9k912RP", "{ARGON2ID}"},
 	{"{ARGON2ID}$argon2id$v=19$m=1048577,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "m="},

@@ -57,11 +57,11 @@ static void slow_refresh(void *state)
 	(void)state;
 }
 
-static bool slow_decoy(void *state, const char *name, char *ret_secret)
+static bool slow_decoy(void *state, const char *name, struct user_record *record)
 {
 	(void)state;
 	(void)name;
-	(void)ret_secret;
+	(void)record;
 	return false;
 }
 
@@ -234,17 +234,20 @@ static void no_database(void **state)
 	struct answer a = {0};
 	struct userdb_query q = {.done = on_answer, .owner = &a};
 	struct userdb *db = new_db("", "", NULL, NULL);
-	char secret[SCHEME_STORED_MAX];
+	struct user_record decoy = {.name = "mine"};
+	struct scram_keys keys;
 
 	(void)state;
 	userdb_lookup_login(db, &q, "alice");
 	assert_int_equal(a.times, 1);
 	assert_int_equal(a.status, USERDB_UNKNOWN);
 	/* There is always something to verify in vain. */
-	userdb_decoy(db, "alice", secret);
-	assert_int_equal(scheme_check(secret, NULL), 0);
-	assert_false(scheme_is_locked(secret));
-	assert_int_equal(scheme_verify(secret, "alice", NULL), 0);
+	userdb_decoy(db, "alice", &decoy);
+	assert_string_equal(decoy.name, "mine");
+	assert_false(userdb_scram(&decoy, SCRAM_SHA_256, &keys));
+	assert_int_equal(scheme_check(decoy.secret, NULL), 0);
+	assert_false(scheme_is_locked(decoy.secret));
+	assert_int_equal(scheme_verify(decoy.secret, "alice", NULL), 0);
 	userdb_free(db);
 }
 

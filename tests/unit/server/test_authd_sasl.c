@@ -215,7 +215,7 @@ static void clear_passwords_need_leave(void **state)
 static void mechanisms_that_are_not(void **state)
 {
 	static const char *const names[] = {"",          "plain",    "DIGEST-MD5",
-					    "ANONYMOUS", "EXTERNAL", "SCRAM-SHA-256"};
+					    "ANONYMOUS", "EXTERNAL", "scram-sha-256"};
 	struct peers *p = *state;
 
 	p->config.apop = false;
