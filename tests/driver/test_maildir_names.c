@@ -550,6 +550,56 @@ static void test_over_long_names_move(void **state)
 	assert_int_equal(help_count_files("%s/cur", h->maildrop), 0);
 }
 
+/* Two that differ only in what isn't part of what they are known by, and are too long. */
+static void test_over_long_namesakes(void **state)
+{
+	static const char *const texts[2] = {"one\r\n", "two and more\r\n"};
+	struct help *const h = *state;
+	struct maildrop *m;
+	char stem[256];
+	char from[HELP_PATH_MAX * 2];
+	char to[HELP_PATH_MAX * 2];
+	char *first;
+	char *again;
+	uint32_t n;
+
+	fill(stem, 90, "1.");
+	help_write(texts[0], "%s/new/%s", h->maildrop, stem);
+	help_write(texts[1], "%s/new/%s,S=14,W=14", h->maildrop, stem);
+	first = help_poll(h, &n);
+	assert_int_equal(n, 2);
+	for (int turn = 0; turn < 3; turn++) {
+		if (turn == 1) {
+			(void)snprintf(from, sizeof(from), "%s/new/%s", h->maildrop, stem);
+			(void)snprintf(to, sizeof(to), "%s/cur/%s:2,S", h->maildrop, stem);
+			assert_int_equal(rename(from, to), 0);
+		}
+		m = help_open(h);
+		for (uint32_t i = 0; i < 2; i++)
+			help_expect_text(m, i + 1, texts[i]);
+		if (turn == 2) {
+			(void)snprintf(from, sizeof(from), "%s/new/%s,S=14,W=14", h->maildrop,
+				       stem);
+			(void)snprintf(to, sizeof(to), "%s/cur/%s,S=14,W=14:2,F", h->maildrop,
+				       stem);
+			assert_int_equal(rename(from, to), 0);
+			help_expect_text(m, 2, texts[1]);
+			help_expect_text(m, 1, texts[0]);
+		}
+		maildrop_close(m);
+		again = help_poll(h, NULL);
+		assert_string_equal(again, first);
+		free(again);
+	}
+	assert_int_equal(help_delete(h, 2, 0), 0);
+	assert_true(help_exists("%s/cur/%s:2,S", h->maildrop, stem));
+	m = help_open(h);
+	assert_int_equal(maildrop_count(m), 1);
+	help_expect_text(m, 1, texts[0]);
+	maildrop_close(m);
+	free(first);
+}
+
 /* Two messages that chose the same name are two messages. */
 static void test_same_base_twice(void **state)
 {
@@ -738,6 +788,7 @@ int main(void)
 		TEST(test_file_changed_in_place),
 		TEST(test_odd_names),
 		TEST(test_over_long_names_move),
+		TEST(test_over_long_namesakes),
 		TEST(test_same_base_twice),
 		TEST(test_namesake_is_not_served),
 		TEST(test_linked_twice),

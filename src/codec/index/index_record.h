@@ -39,7 +39,7 @@ enum index_flag {
 	INDEX_MEASURED = 1 << 4, /* sizes were counted in the file: the name's are not believed */
 	INDEX_BROKEN = 1 << 5,   /* could not be read when it was indexed */
 	INDEX_NAME_DERIVED = 1 << 6,   /* file name = uidl followed by name */
-	INDEX_NAME_ELSEWHERE = 1 << 7, /* the name didn't fit: look for it in the directory */
+	INDEX_NAME_ELSEWHERE = 1 << 7, /* the name didn't fit: instead, what it is found by */
 };
 #define INDEX_FLAGS_ALL 0xffU
 /* Those that say something of the file's octets, and not of its place and name. */

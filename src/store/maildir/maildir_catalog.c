@@ -40,6 +40,59 @@ bool maildir_key_make(struct span name, struct maildir_key *ret_key)
 	return true;
 }
 
+/*
+ *	0            8             19           30
+ *	| key's hash | base digest | key digest |
+ *
+ * The hash in hexadecimal digits; of the digests what comes behind their '~'.
+ */
+#define LOCATOR_BASE 8
+#define LOCATOR_KEY 19
+#define LOCATOR_DIGEST 11
+
+bool maildir_locator_make(const struct maildir_key *k, struct maildir_locator *ret_locator)
+{
+	struct maildir_uidl base;
+	struct maildir_uidl key;
+	char hash[LOCATOR_BASE + 1];
+
+	if (!maildir_uidl_digest(k->base, &base) ||
+	    !maildir_uidl_digest(maildir_uidl_span(&k->uidl), &key))
+		return false;
+	(void)snprintf(hash, sizeof(hash), "%08x", k->hash);
+	memcpy(ret_locator->text, hash, LOCATOR_BASE);
+	memcpy(ret_locator->text + LOCATOR_BASE, base.text + 1, LOCATOR_DIGEST);
+	memcpy(ret_locator->text + LOCATOR_KEY, key.text + 1, LOCATOR_DIGEST);
+	return true;
+}
+
+bool maildir_locator_hash(struct span locator, uint32_t *ret_hash)
+{
+	uint32_t hash = 0;
+
+	if (locator.n != MAILDIR_LOCATOR)
+		return false;
+	for (size_t i = 0; i < LOCATOR_BASE; i++) {
+		const char c = locator.p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		hash = hash << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*ret_hash = hash;
+	return true;
+}
+
+bool maildir_locator_matches(struct span locator, const struct maildir_key *k,
+			     enum maildir_match how)
+{
+	const size_t at = how == MAILDIR_SAME_BASE ? LOCATOR_BASE : LOCATOR_KEY;
+	struct maildir_locator own;
+
+	return maildir_locator_make(k, &own) &&
+	       memcmp(locator.p + at, own.text + at, LOCATOR_DIGEST) == 0;
+}
+
 static void chain_in(struct maildir_catalog *c, uint32_t i)
 {
 	uint32_t *const bucket = &c->buckets[c->v[i].hash & c->mask];
@@ -118,38 +171,48 @@ bool maildir_place_of(const struct index_record *r, struct maildir_place *ret_pl
 
 #define FLAGS_OF_NAME (INDEX_IN_CUR | INDEX_NAME_DERIVED | INDEX_NAME_ELSEWHERE)
 
+/* -EBADMSG for a name that we wouldn't have written. */
+static int load_name(struct maildir_catalog *c, const struct index_record *r,
+		     struct maildir_message *m)
+{
+	struct maildir_place place;
+	struct maildir_key key;
+
+	if (r->flags & INDEX_NAME_ELSEWHERE) {
+		if (!maildir_locator_hash(index_record_name(r), &m->hash))
+			return -EBADMSG;
+		m->name = maildir_pool_put(&c->text, index_record_name(r));
+	} else {
+		if (!maildir_place_of(r, &place))
+			return -EBADMSG;
+		if (!maildir_key_make(span_str(place.name), &key))
+			return -ENOMEM;
+		m->hash = key.hash;
+		m->name_len = (uint8_t)key.name.n;
+		m->name = maildir_pool_put(&c->text, key.name);
+	}
+	return m->name == MAILDIR_NOWHERE ? -ENOMEM : 0;
+}
+
 static int load_one(struct maildir_catalog *c, const struct index_record *r)
 {
-	const struct span uidl = index_record_uidl(r);
 	struct maildir_message m = {
 		.octets = r->octets,
 		.bytes = r->bytes,
 		.flags = r->flags & ~(uint32_t)FLAGS_OF_NAME,
-		.uidl = (uint32_t)c->text.n,
 		.uidl_len = r->uidl_len,
 		.where = r->flags & INDEX_IN_CUR ? MAILDIR_CUR : MAILDIR_NEW,
 		.state = MAILDIR_LISTED,
 	};
-	struct maildir_place place;
-	struct maildir_key key;
+	int e;
 
 	if (reserve(c) < 0)
 		return -ENOMEM;
-	m.hash = maildir_hash(uidl);
-	if (maildir_place_of(r, &place)) {
-		const struct span name = span_str(place.name);
-
-		if (!maildir_key_make(name, &key))
-			return -ENOMEM;
-		m.hash = key.hash;
-		m.name_len = (uint8_t)name.n;
-		m.name = maildir_pool_put(&c->text, name);
-		if (m.name == MAILDIR_NOWHERE)
-			return -ENOMEM;
-		m.uidl = m.name; /* if it is derived */
-	}
-	if (m.name_len == 0 || !(r->flags & INDEX_NAME_DERIVED))
-		m.uidl = maildir_pool_put(&c->text, uidl);
+	e = load_name(c, r, &m);
+	if (e < 0)
+		return e;
+	m.uidl = r->flags & INDEX_NAME_DERIVED ? m.name
+					       : maildir_pool_put(&c->text, index_record_uidl(r));
 	if (m.uidl == MAILDIR_NOWHERE)
 		return -ENOMEM;
 	c->v[c->count] = m;
@@ -167,15 +230,17 @@ int maildir_catalog_load(struct maildir_catalog *c, int index_fd, uint32_t count
 
 	/* A file of nothing but holes can be of any length: it isn't read to its end. */
 	while (r == 0 && bad <= c->count + 64) {
-		const int got = index_reader_next(&reader, &record);
+		int got = index_reader_next(&reader, &record);
 
 		if (got == 0)
 			break;
 		seen++;
+		if (got > 0)
+			got = load_one(c, &record);
 		if (got == -EBADMSG)
 			bad++;
 		else
-			r = got < 0 ? got : load_one(c, &record);
+			r = got;
 	}
 	c->old = c->count;
 	c->damaged = bad > 0 || seen != count;
@@ -192,11 +257,11 @@ bool maildir_matches(const struct maildir_catalog *c, const struct maildir_messa
 		return false;
 	if (how == MAILDIR_SAME_NAME)
 		return m->where == where && span_eq(name, k->name);
-	if (how == MAILDIR_SAME_BASE)
-		return m->name_len > 0 && span_eq(maildir_name_base(name), k->base);
-
 	if (m->name_len == 0)
-		return span_eq(maildir_message_uidl(c, m), maildir_uidl_span(&k->uidl));
+		return maildir_locator_matches(span_of(c->text.p + m->name, MAILDIR_LOCATOR), k,
+					       how);
+	if (how == MAILDIR_SAME_BASE)
+		return span_eq(maildir_name_base(name), k->base);
 
 	struct maildir_key own;
 

@@ -43,8 +43,7 @@ static int twin_put(struct maildir_drop *m, struct journal *j, const struct mail
 static int message_put(struct maildir_drop *m, struct journal *j, uint32_t n, struct err *err)
 {
 	struct index_record record;
-	struct maildir_place was = {.where = MAILDIR_NEW};
-	struct maildir_place place;
+	struct maildir_place place = {.where = MAILDIR_NEW};
 	bool known;
 	struct stat st;
 	int r = index_read_record(m->base.snapshot_fd, n, &record);
@@ -54,12 +53,10 @@ static int message_put(struct maildir_drop *m, struct journal *j, uint32_t n, st
 		return err_sys(err, r == -EBADMSG ? EIO : -r, "cannot read the index of '%s'",
 			       m->owner.path);
 	}
-	known = maildir_place_of(&record, &was);
-	place = was;
+	known = maildir_place_of(&record, &place);
 	for (int turn = 0; turn < 3; turn++) {
 		if (turn > 0 || !known) {
-			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(&record),
-					   &place, err);
+			r = maildir_locate(m, &record, &place, err);
 			if (r < 0)
 				return r == -ENOENT ? 0 : r;
 		}

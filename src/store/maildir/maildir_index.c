@@ -4,12 +4,16 @@
 
 #include "store/maildir/maildir_priv.h"
 
-/* The name goes in as what follows the UIDL, or whole, or not at all: as it fits. */
-void maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
-			  struct index_record *r)
+_Static_assert(INDEX_TEXT_MAX - LIMIT_UIDL >= MAILDIR_LOCATOR, "a locator fits behind each UIDL");
+
+/* The name goes in as what follows the UIDL, or whole, or as a locator: as it fits. */
+int maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
+			 struct index_record *r)
 {
 	const struct span uidl = maildir_message_uidl(c, m);
 	struct span name = maildir_message_name(c, m);
+	struct maildir_locator locator;
+	struct maildir_key key;
 
 	*r = (struct index_record){
 		.octets = m->octets,
@@ -20,14 +24,20 @@ void maildir_index_record(const struct maildir_catalog *c, const struct maildir_
 	if (name.n >= uidl.n && memcmp(name.p, uidl.p, uidl.n) == 0 && name.n <= INDEX_TEXT_MAX) {
 		r->flags |= INDEX_NAME_DERIVED;
 		span_skip(&name, uidl.n);
-	} else if (name.n == 0 || name.n > INDEX_TEXT_MAX - uidl.n) {
+	} else if (name.n == 0) {
 		r->flags |= INDEX_NAME_ELSEWHERE;
-		name.n = 0;
+		name = span_of(c->text.p + m->name, MAILDIR_LOCATOR);
+	} else if (name.n > INDEX_TEXT_MAX - uidl.n) {
+		if (!maildir_key_make(name, &key) || !maildir_locator_make(&key, &locator))
+			return -ENOMEM;
+		r->flags |= INDEX_NAME_ELSEWHERE;
+		name = span_of(locator.text, MAILDIR_LOCATOR);
 	}
 	r->name_len = (uint8_t)name.n;
 	memcpy(r->text, uidl.p, uidl.n);
 	if (name.n > 0)
 		memcpy(r->text + uidl.n, name.p, name.n);
+	return 0;
 }
 
 static int put_records(struct index_writer *w, const struct maildir_catalog *c, uint32_t first)
@@ -38,8 +48,9 @@ static int put_records(struct index_writer *w, const struct maildir_catalog *c, 
 	for (uint32_t i = first; i < c->count && r == 0; i++) {
 		if (c->v[i].state == MAILDIR_GONE)
 			continue;
-		maildir_index_record(c, &c->v[i], &record);
-		r = index_writer_put(w, &record);
+		r = maildir_index_record(c, &c->v[i], &record);
+		if (r == 0)
+			r = index_writer_put(w, &record);
 	}
 	return r;
 }

@@ -142,13 +142,13 @@ int maildir_survey(struct maildir_drop *m, struct err *err)
 	return 0;
 }
 
-/* What is looked for. */
+/* What is looked for: a name that was, or a locator; perhaps one file only. */
 struct wanted {
 	const struct maildir_place *was; /* NULL: not known */
 	struct maildir_key key;          /* of its name, when that is known */
-	struct span uidl;
+	struct span locator;             /* when it isn't */
 	uint32_t hash;
-	uint64_t inode;
+	uint64_t inode; /* 0: any file that no other message has */
 };
 
 static bool is_wanted(const struct maildir_drop *m, const struct wanted *want, uint32_t i,
@@ -166,10 +166,11 @@ static bool is_wanted(const struct maildir_drop *m, const struct wanted *want, u
 		return false;
 	if (maildir_is_pending(m, key.base) && want->inode == 0)
 		return false;
+	if (want->was == NULL)
+		return key.hash == want->hash && maildir_locator_matches(want->locator, &key, how);
 	if (how == MAILDIR_SAME_BASE)
-		return want->was != NULL && span_eq(key.base, want->key.base);
-	return span_eq(maildir_uidl_span(&key.uidl),
-		       want->was != NULL ? maildir_uidl_span(&want->key.uidl) : want->uidl);
+		return span_eq(key.base, want->key.base);
+	return span_eq(maildir_uidl_span(&key.uidl), maildir_uidl_span(&want->key.uidl));
 }
 
 /* 0 and the place, -ENOENT, or another error of the disk. */
@@ -206,34 +207,56 @@ static int search(struct maildir_drop *m, const struct wanted *want, enum maildi
 	return -ENOENT;
 }
 
-int maildir_find(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
-		 uint64_t inode, struct maildir_place *ret_place, struct err *err)
+static int search_both(struct maildir_drop *m, const struct wanted *want,
+		       struct maildir_place *ret_place, struct err *err)
 {
-	struct wanted want = {.was = was, .uidl = uidl, .inode = inode};
-	int r;
+	int r = search(m, want, MAILDIR_SAME_BASE, ret_place, err);
 
-	if (was != NULL && !maildir_key_make(span_str(was->name), &want.key))
-		return err_sys(err, ENOMEM, "cannot search '%s'", m->owner.path);
-	want.hash = was != NULL ? want.key.hash : maildir_hash(uidl);
-	r = search(m, &want, MAILDIR_SAME_BASE, ret_place, err);
 	if (r == -ENOENT)
-		r = search(m, &want, MAILDIR_SAME_KEY, ret_place, err);
+		r = search(m, want, MAILDIR_SAME_KEY, ret_place, err);
 	if (r == -ENOENT)
 		(void)err_set(err, ENOENT, "'%s' has the message no longer", m->owner.path);
 	return r;
 }
 
-int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+int maildir_find_file(struct maildir_drop *m, const struct maildir_place *was, uint64_t inode,
+		      struct maildir_place *ret_place, struct err *err)
+{
+	struct wanted want = {.was = was, .inode = inode};
+
+	if (!maildir_key_make(span_str(was->name), &want.key))
+		return err_sys(err, ENOMEM, "cannot search '%s'", m->owner.path);
+	want.hash = want.key.hash;
+	return search_both(m, &want, ret_place, err);
+}
+
+int maildir_locate(struct maildir_drop *m, const struct index_record *record,
 		   struct maildir_place *ret_place, struct err *err)
 {
-	int r = -ENOENT;
+	struct wanted want = {.locator = index_record_name(record)};
+	struct maildir_place was;
+	int r;
 
+	if (maildir_place_of(record, &was)) {
+		want.was = &was;
+		if (!maildir_key_make(span_str(was.name), &want.key))
+			return err_sys(err, ENOMEM, "cannot search '%s'", m->owner.path);
+		want.hash = want.key.hash;
+	} else if (!maildir_locator_hash(want.locator, &want.hash)) {
+		return err_set(err, ENOENT, "the index of '%s' doesn't name the message",
+			       m->owner.path);
+	}
 	/* Where it was when we looked last; and if not there, where it is now. */
 	if (m->moved != NULL) {
-		r = maildir_find(m, was, uidl, 0, ret_place, err);
-		if (r != -ENOENT || is_current(m, m->moved))
+		r = search(m, &want, MAILDIR_SAME_BASE, ret_place, err);
+		if (r != -ENOENT)
 			return r;
 	}
-	r = maildir_survey(m, err);
-	return r < 0 ? r : maildir_find(m, was, uidl, 0, ret_place, err);
+	if (m->moved == NULL || !is_current(m, m->moved)) {
+		r = maildir_survey(m, err);
+		if (r < 0)
+			return r;
+	}
+	/* Only by what stands there now: another file may have the same key. */
+	return search_both(m, &want, ret_place, err);
 }

@@ -8,19 +8,16 @@
 static int open_message(struct maildir_drop *m, const struct index_record *record, uint32_t n,
 			struct stat *ret_st, struct err *err)
 {
-	struct maildir_place was = {.where = MAILDIR_NEW};
-	struct maildir_place place;
-	const bool known = maildir_place_of(record, &was);
+	struct maildir_place place = {.where = MAILDIR_NEW};
+	const bool known = maildir_place_of(record, &place);
 	int fd = -ENOENT;
 
-	place = was;
 	/* A second turn because it may move once more between being found and being opened. */
 	for (int turn = 0; turn < 3 && fd == -ENOENT; turn++) {
 		int r;
 
 		if (turn > 0 || !known) {
-			r = maildir_locate(m, known ? &was : NULL, index_record_uidl(record),
-					   &place, err);
+			r = maildir_locate(m, record, &place, err);
 			if (r < 0)
 				return r;
 		}

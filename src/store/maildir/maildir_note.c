@@ -66,7 +66,7 @@ static int make_record(const char *name, struct index_record *ret_record)
 	    maildir_catalog_add(&c, &key, MAILDIR_NEW) != MAILDIR_NOWHERE) {
 		r = maildir_size_by_name(&c, &c.v[0]) ? maildir_catalog_name(&c, 0) : -EINVAL;
 		if (r == 0)
-			maildir_index_record(&c, &c.v[0], ret_record);
+			r = maildir_index_record(&c, &c.v[0], ret_record);
 	}
 	maildir_catalog_done(&c);
 	return r;

@@ -149,11 +149,11 @@ struct maildir_message {
 	uint64_t octets;
 	uint64_t bytes;
 	uint32_t flags;   /* enum index_flag, but for those about name and place */
-	uint32_t name;    /* in the pool */
+	uint32_t name;    /* in the pool; a locator where name_len is 0 */
 	uint32_t uidl;    /* in the pool */
 	uint32_t hash;    /* of its key, see maildir_key_make() */
 	uint32_t next;    /* with the same bucket */
-	uint8_t name_len; /* 0: not known, the record couldn't hold it */
+	uint8_t name_len; /* 0: the record couldn't hold it, and it wasn't seen yet */
 	uint8_t uidl_len;
 	uint8_t where;
 	uint8_t state;
@@ -198,10 +198,11 @@ void maildir_catalog_done(struct maildir_catalog *c);
 /* Reads the records of an index into an empty catalog. 0, -ENOMEM or as the disk says. */
 int maildir_catalog_load(struct maildir_catalog *c, int index_fd, uint32_t count);
 
+enum maildir_match { MAILDIR_SAME_NAME, MAILDIR_SAME_BASE, MAILDIR_SAME_KEY };
+
 /*
  * What a file is found by: the UIDL that its stem would have. It is the same
- * before and after every renaming that a mail program or a size mender does, and
- * it can be told from a record that had no room for the name.
+ * before and after every renaming that a mail program or a size mender does.
  */
 struct maildir_key {
 	struct span name;
@@ -211,9 +212,26 @@ struct maildir_key {
 };
 
 bool maildir_key_make(struct span name, struct maildir_key *ret_key);
-uint32_t maildir_hash(struct span s);
 
-enum maildir_match { MAILDIR_SAME_NAME, MAILDIR_SAME_BASE, MAILDIR_SAME_KEY };
+/*
+ * What a record says of a name that it has no room for: the key's hash, a digest of the
+ * base and one of the key. The file is looked for by them.
+ */
+#define MAILDIR_LOCATOR 30
+
+struct maildir_locator {
+	char text[MAILDIR_LOCATOR];
+};
+
+/* False: no memory for the digests. */
+bool maildir_locator_make(const struct maildir_key *k, struct maildir_locator *ret_locator);
+bool maildir_locator_hash(struct span locator, uint32_t *ret_hash);
+
+/* Is this file the one of that locator? how isn't MAILDIR_SAME_NAME, and the hash is the same. */
+bool maildir_locator_matches(struct span locator, const struct maildir_key *k,
+			     enum maildir_match how);
+
+uint32_t maildir_hash(struct span s);
 
 /* Is this file this message's, in this sense? */
 bool maildir_matches(const struct maildir_catalog *c, const struct maildir_message *m,
@@ -381,9 +399,9 @@ int maildir_file_open(int dir_fd, const char *name, struct stat *ret_st);
 /* Reads all of a file. 0, or as the disk says; -EFBIG past MAILDIR_BYTES_MAX. */
 int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t *ret_flags);
 
-/* The record of a message that has its UIDL and size. */
-void maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
-			  struct index_record *ret_record);
+/* The record of a message that has its UIDL and size. 0 or -ENOMEM. */
+int maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
+			 struct index_record *ret_record);
 
 /*
  * Writes the catalog into the index file, or where the disk refuses that into
@@ -419,20 +437,21 @@ struct maildir_place {
 /* As the record says. False when the record doesn't hold the name, or no good one. */
 bool maildir_place_of(const struct index_record *r, struct maildir_place *ret_place);
 
-/* Reads both directories, for maildir_find(). */
+/* Reads both directories, for those that follow. */
 int maildir_survey(struct maildir_drop *m, struct err *err);
 
 /*
- * Looks among what the last survey saw for a message that isn't where it was: was is
- * its last place (NULL: not known), uidl its UIDL (empty: not known), one of which
- * there must be. With an inode, only that file will do; with 0, any that no other
- * message of this session has. -ENOENT when it isn't there.
+ * Looks among what the last survey saw for the file that was there and has this inode.
+ * -ENOENT when it isn't there.
  */
-int maildir_find(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
-		 uint64_t inode, struct maildir_place *ret_place, struct err *err);
+int maildir_find_file(struct maildir_drop *m, const struct maildir_place *was, uint64_t inode,
+		      struct maildir_place *ret_place, struct err *err);
 
-/* The same with a new survey, if the last one may be too old. */
-int maildir_locate(struct maildir_drop *m, const struct maildir_place *was, struct span uidl,
+/*
+ * Looks in both directories for a message that isn't where its record has it, among those
+ * that no other message of this session has. -ENOENT when it isn't there.
+ */
+int maildir_locate(struct maildir_drop *m, const struct index_record *record,
 		   struct maildir_place *ret_place, struct err *err);
 void maildir_moved_free(struct maildir_moved *moved);
 

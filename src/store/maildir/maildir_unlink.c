@@ -80,7 +80,7 @@ static int unlink_missing(struct unlinking *u, bool last)
 		int done = surveyed;
 
 		if (done == 0) {
-			done = maildir_find(u->m, &was, span_of(NULL, 0), e.inode, &place, &why);
+			done = maildir_find_file(u->m, &was, e.inode, &place, &why);
 			if (done == -ENOENT)
 				continue; /* somebody has deleted it */
 		}
