@@ -84,6 +84,25 @@ static enum fetch_status dial_status(int r)
 	}
 }
 
+/* With what the last session has learned; what this one learns is kept for the next. */
+static enum fetch_status log_in_as_before(struct session *s, struct ssl_ctx_st *tls)
+{
+	struct login_memory before;
+	struct login_memory memory;
+	enum fetch_status fs;
+	int r = state_login(s->state, s->account, before.refused, sizeof(before.refused), s->err);
+
+	if (r < 0)
+		return fetch_state_status(r);
+	memory = before;
+	fs = login(&s->dialogue, s->options->account, s->options->password, tls, &memory, &s->caps,
+		   s->err);
+	if (fs != FETCH_OK || strcmp(before.refused, memory.refused) == 0)
+		return fs;
+	r = state_set_login(s->state, s->account, memory.refused, s->err);
+	return fetch_state_status(r);
+}
+
 static enum fetch_status log_in(struct session *s, struct ssl_ctx_st *tls)
 {
 	const struct account *const a = s->options->account;
@@ -101,7 +120,7 @@ static enum fetch_status log_in(struct session *s, struct ssl_ctx_st *tls)
 	if (r < 0)
 		return dial_status(r);
 	dialogue_open(&s->dialogue, fd, a->host, a->timeout * 1000, s->options->stop_fd, &watch);
-	return login(&s->dialogue, a, s->options->password, tls, &s->caps, s->err);
+	return log_in_as_before(s, tls);
 }
 
 static enum fetch_status connect_server(struct session *s)

@@ -16,8 +16,9 @@ struct session {
 	const struct account *account;
 	const char *password;
 	struct pop3_capabilities caps;
-	bool has_caps;       /* CAPA was answered +OK */
-	char timestamp[256]; /* of the greeting, for APOP; "": none */
+	bool has_caps;               /* CAPA was answered +OK */
+	char timestamp[256];         /* of the greeting, for APOP; "": none */
+	struct login_memory *memory; /* Borrowed */
 	struct err *err;
 };
 
@@ -320,27 +321,45 @@ static enum fetch_status as_configured(struct session *s, const char *auth)
 	return FETCH_CONFIG;
 }
 
-static enum fetch_status authenticate(struct session *s)
+/* The best way, and in TLS the second best when that is refused. */
+static enum fetch_status automatically(struct session *s)
 {
 	const struct sasl_way *const way = best(s, false);
+	const struct span offer = span_of(s->caps.sasl_mechanisms, s->caps.sasl_mechanisms_n);
+	struct login_memory *const memory = s->memory;
 	enum fetch_status fs;
 
-	if (strcmp(s->account->auth, "auto") != 0)
-		return as_configured(s, s->account->auth);
-	if (way != NULL)
-		fs = sasl(s, way);
-	else if (!is_tls(s) && s->timestamp[0] != '\0')
-		fs = apop(s);
-	else
+	if (way == NULL)
+		return !is_tls(s) && s->timestamp[0] != '\0' ? apop(s) : with_password(s);
+	if (!is_tls(s))
+		return sasl(s, way);
+	/* Another offer may be another server, or one that was taught something: ask it. */
+	if (span_eq(offer, span_str(memory->refused)))
 		return with_password(s);
-	return fs == FETCH_LOGIN && is_tls(s) ? with_password(s) : fs;
+	memory->refused[0] = '\0';
+	fs = sasl(s, way);
+	if (fs != FETCH_LOGIN)
+		return fs;
+	fs = with_password(s);
+	if (fs == FETCH_OK && offer.n < sizeof(memory->refused)) {
+		memcpy(memory->refused, offer.p, offer.n);
+		memory->refused[offer.n] = '\0';
+	}
+	return fs;
+}
+
+static enum fetch_status authenticate(struct session *s)
+{
+	return strcmp(s->account->auth, "auto") == 0 ? automatically(s)
+						     : as_configured(s, s->account->auth);
 }
 
 enum fetch_status login(struct dialogue *d, const struct account *a, const char *password,
-			struct ssl_ctx_st *ctx, struct pop3_capabilities *ret_capabilities,
-			struct err *err)
+			struct ssl_ctx_st *ctx, struct login_memory *memory,
+			struct pop3_capabilities *ret_capabilities, struct err *err)
 {
-	struct session s = {.d = d, .account = a, .password = password, .err = err};
+	struct session s = {
+		.d = d, .account = a, .password = password, .memory = memory, .err = err};
 	enum fetch_status fs = FETCH_OK;
 
 	if (a->tls == ACCOUNT_TLS_IMPLICIT)

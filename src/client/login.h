@@ -17,6 +17,9 @@
  * does is tried once, in TLS only: the server may keep passwords in a form that
  * suffices for nothing else. Without TLS a refusal is final, for whoever
  * listens could cause it to get at the password.
+ *
+ * When that helped, it is noted for the next session, which needn't be refused first:
+ * that would take the time that servers let pass then, and look like an attack to them.
  */
 #pragma once
 
@@ -29,12 +32,21 @@
 struct ssl_ctx_st;
 
 /*
+ * What is worth remembering: the mechanisms that a server offered, in TLS, when the best
+ * of them was refused and the password itself was taken. "": nothing.
+ */
+struct login_memory {
+	char refused[POP3_CAPABILITIES_SASL_MAX];
+};
+
+/*
  * d is open and nothing was read from it. ctx may be NULL when a->tls is
- * ACCOUNT_TLS_NONE. *ret_capabilities are those after login.
+ * ACCOUNT_TLS_NONE. *ret_capabilities are those after login. memory is that of the last
+ * session, and is changed when there is something new.
  */
 enum fetch_status login(struct dialogue *d, const struct account *a, const char *password,
-			struct ssl_ctx_st *ctx, struct pop3_capabilities *ret_capabilities,
-			struct err *err);
+			struct ssl_ctx_st *ctx, struct login_memory *memory,
+			struct pop3_capabilities *ret_capabilities, struct err *err);
 
 /* What a -ERR means, with its words in *err: "pop.example.org: RETR 5: no such message". */
 enum fetch_status login_refusal(const struct dialogue *d, const struct pop3_client_event *e,

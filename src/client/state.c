@@ -39,7 +39,8 @@ static const char schema[] =
 	"CREATE TABLE account ("
 	" id INTEGER PRIMARY KEY,"
 	" identity TEXT NOT NULL UNIQUE,"
-	" name TEXT NOT NULL"
+	" name TEXT NOT NULL,"
+	" login TEXT NOT NULL DEFAULT ''"
 	") STRICT;"
 	"CREATE TABLE maildir ("
 	" id INTEGER PRIMARY KEY,"
@@ -234,6 +235,46 @@ int state_account(struct state *s, const char *identity, const char *name, int64
 		if (sqlite3_step(statement) != SQLITE_DONE)
 			r = state_fail(s, "write", err);
 	}
+	(void)sqlite3_finalize(statement);
+	return r;
+}
+
+int state_login(struct state *s, int64_t account, char *ret_text, size_t cap, struct err *err)
+{
+	sqlite3_stmt *statement;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(s->db, "SELECT login FROM account WHERE id = ?1", -1, &statement,
+			       NULL) != SQLITE_OK)
+		return state_fail(s, "read", err);
+	(void)sqlite3_bind_int64(statement, 1, account);
+	if (sqlite3_step(statement) != SQLITE_ROW) {
+		r = state_fail(s, "read", err);
+	} else {
+		const char *const text = (const char *)sqlite3_column_text(statement, 0);
+		const size_t n = text == NULL ? cap : strlen(text);
+
+		if (n < cap)
+			memcpy(ret_text, text, n + 1);
+		else
+			r = err_set(err, ENOBUFS, "'%s' has a login that makes no sense", s->path);
+	}
+	(void)sqlite3_finalize(statement);
+	return r;
+}
+
+int state_set_login(struct state *s, int64_t account, const char *text, struct err *err)
+{
+	sqlite3_stmt *statement;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(s->db, "UPDATE account SET login = ?2 WHERE id = ?1", -1, &statement,
+			       NULL) != SQLITE_OK)
+		return state_fail(s, "write", err);
+	(void)sqlite3_bind_int64(statement, 1, account);
+	(void)sqlite3_bind_text(statement, 2, text, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		r = state_fail(s, "write", err);
 	(void)sqlite3_finalize(statement);
 	return r;
 }

@@ -32,6 +32,13 @@ void state_close(struct state *s);
 int state_account(struct state *s, const char *identity, const char *name, int64_t *ret_account,
 		  struct err *err);
 
+/*
+ * A line of text that is remembered for an account, "" at first: what login.h wants to
+ * know about the last session. -ENOBUFS when it doesn't fit.
+ */
+int state_login(struct state *s, int64_t account, char *ret_text, size_t cap, struct err *err);
+int state_set_login(struct state *s, int64_t account, const char *text, struct err *err);
+
 /* Whether there is one with that name or identity. */
 int state_has_account(struct state *s, const char *account, bool *ret_has, struct err *err);
 

@@ -585,6 +585,24 @@ def test_refused_and_what_then(bad_server, client, tls, caps):
         assert not [c for c in server.said() if PASSWORD in c]
 
 
+def test_refused_once(bad_server, client):
+    """The next session knows what helped, until the server offers something else."""
+    server = bad_server(mails(1))
+    server.caps = ('UIDL', 'SASL CRAM-MD5 PLAIN')
+    server.on['AUTH CRAM-MD5'] = b'-ERR [AUTH] no\r\n'
+    client.at(server.port, cafile=bad_server.cafile)
+    for caps, expected in ((None, ['CRAM-MD5', 'PLAIN']), (None, ['PLAIN']), (None, ['PLAIN']),
+                           ('SASL CRAM-MD5 LOGIN PLAIN', ['CRAM-MD5', 'PLAIN']),
+                           ('SASL CRAM-MD5 LOGIN PLAIN', ['PLAIN'])):
+        server.caps = ('UIDL', caps) if caps else server.caps
+        client.fetch()
+        assert [c.split(' ')[1] for c in login_commands(server)] == expected
+    # What is wrong is wrong, and is said once.
+    server.account = ('alice', 'another')
+    client.fetch(status=NOPERM)
+    assert [c.split(' ')[1] for c in login_commands(server)] == ['PLAIN']
+
+
 def test_server_that_does_not_know_the_password(bad_server, client):
     """It takes whatever is said and says +OK: with SCRAM that isn't enough."""
     server = bad_server(mails(1), tls=False)

@@ -367,6 +367,28 @@ static void shows_all(void **state)
 	state_close(s);
 }
 
+static void login(void **state)
+{
+	struct state *s = open_state();
+	const int64_t a = account(s, "a@h");
+	const int64_t b = account(s, "b@h");
+	char text[8] = "before";
+	struct err err;
+
+	(void)state;
+	assert_int_equal(state_login(s, a, text, sizeof(text), &err), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(state_set_login(s, a, "PLAIN X", &err), 0);
+	assert_int_equal(account(s, "a@h"), a);
+	assert_int_equal(state_login(s, a, text, sizeof(text), &err), 0);
+	assert_string_equal(text, "PLAIN X");
+	assert_int_equal(state_login(s, b, text, sizeof(text), &err), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(state_set_login(s, a, "TOO LONG", &err), 0);
+	assert_int_equal(state_login(s, a, text, sizeof(text), &err), -ENOBUFS);
+	state_close(s);
+}
+
 static void locks(void **state)
 {
 	struct state *one = open_state();
@@ -476,13 +498,21 @@ static void makes_no_sense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(remembers),      scratch_test(any_octets),
-		scratch_test(by_header),      scratch_test(has_uidls),
-		scratch_test(all_or_nothing), scratch_test(once_more),
-		scratch_test(changes),        scratch_test(vanishes_and_comes_back),
-		scratch_test(forgets),        scratch_test(shows_all),
-		scratch_test(locks),          scratch_test(lock_of_the_dead),
-		scratch_test(not_ours),       scratch_test(makes_no_sense),
+		scratch_test(remembers),
+		scratch_test(any_octets),
+		scratch_test(by_header),
+		scratch_test(has_uidls),
+		scratch_test(all_or_nothing),
+		scratch_test(once_more),
+		scratch_test(changes),
+		scratch_test(vanishes_and_comes_back),
+		scratch_test(forgets),
+		scratch_test(shows_all),
+		scratch_test(login),
+		scratch_test(locks),
+		scratch_test(lock_of_the_dead),
+		scratch_test(not_ours),
+		scratch_test(makes_no_sense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
