@@ -30,6 +30,7 @@ struct sasl_session {
 	bool refused;         /* the callback has seen an identity that may not be */
 	bool noted;           /* user and password are there */
 	bool proved;          /* and we have said our own proof: the client only says yes */
+	enum sasl_binding binding;
 	char user[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1];
 };
@@ -38,6 +39,8 @@ static const struct sasl_mechanism mechanisms[] = {
 	{.name = "PLAIN", .sends_plain = true},
 	{.name = "LOGIN", .sends_plain = true, .server_first = true},
 	{.name = "CRAM-MD5", .needs_secret = true, .server_first = true},
+	{.name = "SCRAM-SHA-256-PLUS", .needs_keys = true, .hash = SCRAM_SHA_256, .binds = true},
+	{.name = "SCRAM-SHA-1-PLUS", .needs_keys = true, .hash = SCRAM_SHA_1, .binds = true},
 	{.name = "SCRAM-SHA-256", .needs_keys = true, .hash = SCRAM_SHA_256},
 	{.name = "SCRAM-SHA-1", .needs_keys = true, .hash = SCRAM_SHA_1},
 };
@@ -245,6 +248,16 @@ static bool keep_cram_user(struct sasl_session *s, struct span message)
 	return true;
 }
 
+/* RFC 5802 section 6: with the one binding that this connection has. */
+static bool is_bound(const struct sasl_session *s, const struct scram_first *first)
+{
+	const struct span name = s->binding == SASL_BINDING_TLS_EXPORTER ? SPAN_LIT("tls-exporter")
+									 : SPAN_LIT("tls-unique");
+
+	return s->binding != SASL_BINDING_NONE && first->flag == 'p' &&
+	       span_eq(first->binding, name);
+}
+
 /* SCRAM: who it is, and that they want to be nobody else. */
 static enum sasl_status take_scram_first(struct sasl_session *s, struct span message)
 {
@@ -255,9 +268,11 @@ static enum sasl_status take_scram_first(struct sasl_session *s, struct span mes
 	memcpy(s->user, first.user, sizeof(s->user));
 	if (first.other[0] != '\0' && strcmp(first.other, first.user) != 0)
 		return SASL_FAILED;
-	/* To bind to the channel, a client uses another mechanism (RFC 5802 section 6). */
-	if (first.flag == 'p')
+	if (s->mechanism->binds ? !is_bound(s, &first) : first.flag == 'p')
 		return SASL_MALFORMED;
+	/* The client could bind, but has not heard that we can: who took that out of our list? */
+	if (first.flag == 'y' && s->binding != SASL_BINDING_NONE)
+		return SASL_FAILED;
 	return buf_put(&s->held, message) < 0 ? SASL_NO_MEMORY : SASL_WANT_KEYS;
 }
 
@@ -325,6 +340,18 @@ static bool set_octets(struct sasl_session *s, Gsasl_property property, const ui
 
 	secret_wipe(text, sizeof(text));
 	return ok;
+}
+
+bool sasl_session_bind(struct sasl_session *s, enum sasl_binding binding, struct span octets)
+{
+	assert(octets.n <= SCRAM_SALT_MAX);
+	s->binding = binding;
+	if (binding == SASL_BINDING_NONE)
+		return true;
+	return set_octets(s,
+			  binding == SASL_BINDING_TLS_EXPORTER ? GSASL_CB_TLS_EXPORTER
+							       : GSASL_CB_TLS_UNIQUE,
+			  (const uint8_t *)octets.p, octets.n);
 }
 
 enum sasl_status sasl_session_keys(struct sasl_session *s, const struct scram_keys *keys)

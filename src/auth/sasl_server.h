@@ -50,7 +50,11 @@ struct sasl_mechanism {
 	bool server_first; /* begins with a challenge */
 	bool needs_keys;   /* SCRAM: works for users whose keys are kept or can be made */
 	enum scram_hash hash;
+	bool binds; /* -PLUS: only with sasl_session_bind() */
 };
+
+/* What the client can bind its proof to: a connection that nobody else is at the end of. */
+enum sasl_binding { SASL_BINDING_NONE, SASL_BINDING_TLS_UNIQUE, SASL_BINDING_TLS_EXPORTER };
 
 const struct sasl_mechanism *sasl_mechanism_find(const char *name);
 
@@ -62,6 +66,13 @@ struct sasl_session *sasl_session_new(struct sasl_context *c, const struct sasl_
 
 /* Wipes what was said. NULL is fine. */
 void sasl_session_free(struct sasl_session *s);
+
+/*
+ * Before sasl_session_start(): the connection's binding, for every mechanism on it. One that
+ * doesn't bind then refuses a client that could, and thinks that we can't: somebody has
+ * changed our list of mechanisms on its way (RFC 5802 section 6). False: no memory.
+ */
+bool sasl_session_bind(struct sasl_session *s, enum sasl_binding binding, struct span octets);
 
 /*
  * The client's initial response; has_initial is false when there was none. LOGIN

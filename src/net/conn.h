@@ -121,5 +121,19 @@ bool conn_tls_resumed(const struct conn *c);
 const char *conn_tls_version(const struct conn *c);
 const char *conn_tls_cipher(const struct conn *c);
 
+/*
+ * What this connection has that no other one has, for SASL to prove that both sides are at
+ * its ends: tls-exporter (RFC 9266) of TLS 1.3; tls-unique (RFC 5929) of TLS 1.2, when its
+ * handshake had the extended master secret, without which somebody between can have two
+ * connections with the same one. Both sides get the same octets.
+ */
+enum conn_binding { CONN_BINDING_NONE, CONN_BINDING_TLS_UNIQUE, CONN_BINDING_TLS_EXPORTER };
+
+#define CONN_BINDING_MAX 32
+
+/* NONE: in clear, in the handshake, or when there is no such thing. Else *ret_n octets. */
+enum conn_binding conn_tls_binding(const struct conn *c, uint8_t ret_octets[CONN_BINDING_MAX],
+				   size_t *ret_n);
+
 /* Why the last call said -EPROTO, for the log. Never NULL; lives until the next TLS call. */
 const char *conn_tls_reason(void);

@@ -198,6 +198,36 @@ const char *conn_tls_cipher(const struct conn *c)
 	return c->_ssl != NULL ? SSL_get_cipher_name(c->_ssl) : NULL;
 }
 
+/* The first Finished of the handshake: the client's, or the server's when it resumed. */
+static size_t first_finished(const SSL *ssl, uint8_t *octets, size_t cap)
+{
+	const bool ours = (SSL_is_server(ssl) == 1) == (SSL_session_reused(ssl) == 1);
+
+	return ours ? SSL_get_finished(ssl, octets, cap) : SSL_get_peer_finished(ssl, octets, cap);
+}
+
+enum conn_binding conn_tls_binding(const struct conn *c, uint8_t ret_octets[CONN_BINDING_MAX],
+				   size_t *ret_n)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	if (c->_ssl == NULL || c->_handshaking)
+		return CONN_BINDING_NONE;
+	if (SSL_version(c->_ssl) >= TLS1_3_VERSION) {
+		ERR_clear_error();
+		if (SSL_export_keying_material(c->_ssl, ret_octets, CONN_BINDING_MAX, label,
+					       sizeof(label) - 1, NULL, 0, 1) != 1)
+			return CONN_BINDING_NONE;
+		*ret_n = CONN_BINDING_MAX;
+		return CONN_BINDING_TLS_EXPORTER;
+	}
+	if (SSL_get_extms_support(c->_ssl) != 1)
+		return CONN_BINDING_NONE;
+	*ret_n = first_finished(c->_ssl, ret_octets, CONN_BINDING_MAX);
+	return *ret_n > 0 && *ret_n <= CONN_BINDING_MAX ? CONN_BINDING_TLS_UNIQUE
+							: CONN_BINDING_NONE;
+}
+
 const char *conn_tls_reason(void)
 {
 	return last_reason;

@@ -85,6 +85,9 @@ struct row {
 /* A member that a struct has and no list names would be one that nobody checks. */
 _Static_assert(sizeof(struct ipc_auth_pass) == offsetof(struct ipc_auth_pass, zero) + 7, "padding");
 _Static_assert(sizeof(struct ipc_auth_apop) == offsetof(struct ipc_auth_apop, zero) + 7, "padding");
+_Static_assert(offsetof(struct ipc_sasl, has_initial) ==
+		       offsetof(struct ipc_sasl, binding) + 2 * sizeof(uint32_t) + 32,
+	       "padding");
 _Static_assert(sizeof(struct ipc_delivered) == offsetof(struct ipc_delivered, zero) + 4, "padding");
 _Static_assert(sizeof(struct ipc_grant) == offsetof(struct ipc_grant, address) + LIMIT_ADDRESS + 1,
 	       "padding");
@@ -112,17 +115,19 @@ static const struct row rows[IPC_TYPES] = {
 		       ZERO(ipc_auth_apop, zero))},
 	[IPC_AUTH_SASL_START] = {"auth-sasl-start", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
-		CHECKS(ORIGIN(ipc_sasl), STR(ipc_sasl, mechanism), MAX(ipc_sasl, has_initial, 1))},
+		CHECKS(ORIGIN(ipc_sasl), STR(ipc_sasl, mechanism),
+		       MAX(ipc_sasl, binding.kind, IPC_BINDING_KINDS - 1), MAX(ipc_sasl, binding.n, 32), MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_SASL_STEP] = {"auth-sasl-step", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
-		CHECKS(ORIGIN(ipc_sasl), ZERO(ipc_sasl, mechanism), MAX(ipc_sasl, has_initial, 1))},
+		CHECKS(ORIGIN(ipc_sasl), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding),
+		       MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_CANCEL] = {"auth-cancel", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_plain), NULL, NULL},
 	[IPC_AUTH_RCPT] = {"auth-rcpt", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_rcpt), NULL, CHECKS(MIN1(ipc_rcpt, transaction), ZERO(ipc_rcpt, zero), STR(ipc_rcpt, address))},
 	[IPC_AUTH_CHALLENGE] = {"auth-challenge", FROM(AUTH), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
-		CHECKS(ZERO(ipc_sasl, origin), ZERO(ipc_sasl, mechanism),
+		CHECKS(ZERO(ipc_sasl, origin), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding),
 		       MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_FAILED] = {"auth-failed", FROM(AUTH), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_result), NULL,

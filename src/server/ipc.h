@@ -132,12 +132,29 @@ struct ipc_auth_apop {
 	char zero[7];
 };
 
-/* IPC_AUTH_SASL_START, _STEP (mechanism empty) and IPC_AUTH_CHALLENGE (origin and mechanism empty).
+/* What a TLS connection has that no other connection has, also not one to somebody between. */
+enum ipc_binding_kind {
+	IPC_BINDING_NONE,
+	IPC_BINDING_TLS_UNIQUE,   /* RFC 5929 */
+	IPC_BINDING_TLS_EXPORTER, /* RFC 9266 */
+	IPC_BINDING_KINDS
+};
+
+struct ipc_binding {
+	uint32_t kind; /* enum ipc_binding_kind */
+	uint32_t n;    /* octets used */
+	uint8_t octets[32];
+};
+
+/*
+ * IPC_AUTH_SASL_START, _STEP (mechanism and binding empty) and IPC_AUTH_CHALLENGE (origin,
+ * mechanism and binding empty).
  */
 struct ipc_sasl {
 	struct ipc_head head;
 	struct ipc_origin origin;
-	char mechanism[24];   /* upper case */
+	char mechanism[24]; /* upper case */
+	struct ipc_binding binding;
 	uint32_t has_initial; /* START: data is an initial response, perhaps an empty one */
 	uint32_t n;           /* octets in data */
 	char data[LIMIT_SASL_OCTETS];

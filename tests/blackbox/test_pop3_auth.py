@@ -301,7 +301,8 @@ def test_spaces_in_a_kept_password(apop):
 
 def test_all_mechanisms_in_tls(apop):
     with apop.wire(tls=True) as wire:
-        assert 'SASL SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN CRAM-MD5' in wire.multi('CAPA')
+        assert ('SASL SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN '
+                'CRAM-MD5') in wire.multi('CAPA')
         assert cram(wire, 'kept').startswith('+OK')
 
 

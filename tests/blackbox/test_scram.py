@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from harness import PASSWORD, running, wait_until
 from restante_client import Client
 from scram_client import HASHES, Scram, b64, challenge, keys
-from wire import PATIENCE
+from wire import PATIENCE, Wire
 
 MECHANISMS = list(HASHES)
 HASH = '{SSHA256}o+F310OzAPbJ5ME2rXvBcq/u7HZHnWXv/CHSuqDhhvZyZQ08'  # of another password
@@ -174,6 +175,89 @@ def test_our_proof_wants_an_empty_answer(server, wire):
     wire.command('*')
     assert 'cancelled' in wire.err()
     wire.err('STAT')
+
+
+# ---- bound to the connection ----
+
+BINDINGS = ['tls-exporter', 'tls-unique']
+PLUS = [mechanism + '-PLUS' for mechanism in MECHANISMS]
+
+
+class Bound:
+    """A Wire in TLS that knows what its connection is bound to."""
+
+    def __init__(self, server, kind):
+        self.kind = kind
+        if kind == 'tls-unique':
+            context = server.context()
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            self.wire = Wire(('127.0.0.1', server.pop3s.number), context)
+            self.octets = self.wire.socket.get_channel_binding('tls-unique')
+        else:
+            openssl = pytest.importorskip('OpenSSL.SSL')
+            self.wire = Wire(('127.0.0.1', server.pop3s.number))
+            self.wire.socket.settimeout(None)
+            tls = openssl.Connection(openssl.Context(openssl.TLS_CLIENT_METHOD), self.wire.socket)
+            tls.set_connect_state()
+            tls.do_handshake()
+            assert tls.get_protocol_version_name() == 'TLSv1.3'
+            self.octets = tls.export_keying_material(b'EXPORTER-Channel-Binding', 32, b'')
+            self.wire.socket = tls
+        self.wire.greeting = self.wire.ok()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wire.close()
+
+    def scram(self, mechanism, user, password, **more):
+        more.setdefault('binding', self.octets)
+        return Scram(mechanism, user, password, gs2=f'p={self.kind},,', **more)
+
+
+@pytest.mark.parametrize('kind', BINDINGS)
+@pytest.mark.parametrize('mechanism', PLUS)
+@pytest.mark.parametrize('user', ['plain', 'made'])
+def test_bound(server, kind, mechanism, user):
+    with Bound(server, kind) as bound:
+        sasl, = [line for line in bound.wire.multi('CAPA') if line.startswith('SASL ')]
+        assert sasl.split()[1:5] == PLUS[::-1] + MECHANISMS[::-1]
+        bound.scram(mechanism, user, PASSWORD).login(bound.wire)
+
+
+@pytest.mark.parametrize('kind', BINDINGS)
+def test_somebody_between(server, kind):
+    """Whoever has two connections has two bindings: the proof of the one is none on the other."""
+    with Bound(server, kind) as theirs, Bound(server, kind) as ours:
+        assert theirs.octets != ours.octets
+        for octets in (theirs.octets, b'', ours.octets[:-1], ours.octets + b'x'):
+            refused(ours.wire, ours.scram('SCRAM-SHA-256-PLUS', 'plain', PASSWORD, binding=octets))
+        ours.scram('SCRAM-SHA-256-PLUS', 'plain', PASSWORD).login(ours.wire)
+
+
+@pytest.mark.parametrize('kind', BINDINGS)
+def test_a_list_that_was_shortened(server, kind):
+    """y: the client could bind, and was told that we can't."""
+    with Bound(server, kind) as bound:
+        bound.wire.command('AUTH SCRAM-SHA-256 ' + b64(b'y,,n=plain,r=abcdefghijkl'))
+        bound.wire.err(code='AUTH')
+        Scram('SCRAM-SHA-256', 'plain', PASSWORD).login(bound.wire)  # n: it can't
+
+
+@pytest.mark.parametrize('first', ['n,,', 'y,,', 'p=tls-server-end-point,,', 'p=,,', 'p=tls-unique,,'])
+def test_bound_to_something_else(wire, first):
+    """On a connection of TLS 1.3."""
+    wire.command('AUTH SCRAM-SHA-1-PLUS ' + b64(f'{first}n=plain,r=abcdefghijkl'.encode()))
+    wire.err()
+
+
+def test_nothing_to_be_bound_to(server):
+    with server.wire() as wire:  # from loopback, so SCRAM is offered
+        sasl, = [line for line in wire.multi('CAPA') if line.startswith('SASL ')]
+        assert 'SCRAM-SHA-256' in sasl and 'PLUS' not in sasl
+        assert 'not offered' in wire.err('AUTH SCRAM-SHA-256-PLUS ' + b64(b'p=tls-unique,,n=plain,r=abc'))
+        Scram('SCRAM-SHA-256', 'plain', PASSWORD, gs2='y,,').login(wire)
 
 
 # ---- where it is offered ----

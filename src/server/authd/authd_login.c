@@ -347,11 +347,24 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 	}
 }
 
+/* The connection's, as the listener has it. */
+static bool bind_channel(struct sasl_session *s, const struct ipc_binding *b)
+{
+	static const enum sasl_binding kinds[IPC_BINDING_KINDS] = {
+		[IPC_BINDING_NONE] = SASL_BINDING_NONE,
+		[IPC_BINDING_TLS_UNIQUE] = SASL_BINDING_TLS_UNIQUE,
+		[IPC_BINDING_TLS_EXPORTER] = SASL_BINDING_TLS_EXPORTER,
+	};
+
+	return sasl_session_bind(s, kinds[b->kind], span_of((const char *)b->octets, b->n));
+}
+
 void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 {
 	const struct sasl_mechanism *mechanism = sasl_mechanism_find(m->mechanism);
 
-	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop)) {
+	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop) ||
+	    (mechanism->binds && (m->binding.kind == IPC_BINDING_NONE || m->binding.n == 0))) {
 		refuse_unborn(l, m->head.session, IPC_BAD_SASL);
 		return;
 	}
@@ -366,7 +379,7 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 	}
 	r->login->mechanism = mechanism;
 	r->login->sasl = sasl_session_new(l->ad->sasl, mechanism);
-	if (r->login->sasl == NULL) {
+	if (r->login->sasl == NULL || !bind_channel(r->login->sasl, &m->binding)) {
 		login_refuse(r, IPC_TEMPORARY, "no-memory");
 		return;
 	}

@@ -21,19 +21,45 @@ struct mechanism {
 	 */
 	bool is_private;
 	bool stored_clear; /* needs {PLAIN} secrets: only with the apop option */
+	bool binds;        /* to the TLS connection */
 };
 
 static const struct mechanism mechanisms[] = {
-	{"SCRAM-SHA-256", true, false}, {"SCRAM-SHA-1", true, false}, {"PLAIN", true, false},
-	{"LOGIN", true, false},         {"CRAM-MD5", false, true},
+	{.name = "SCRAM-SHA-256-PLUS", .is_private = true, .binds = true},
+	{.name = "SCRAM-SHA-1-PLUS", .is_private = true, .binds = true},
+	{.name = "SCRAM-SHA-256", .is_private = true},
+	{.name = "SCRAM-SHA-1", .is_private = true},
+	{.name = "PLAIN", .is_private = true},
+	{.name = "LOGIN", .is_private = true},
+	{.name = "CRAM-MD5", .stored_clear = true},
 };
 
 #define N_MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
 
+static struct ipc_binding binding_of(const struct pop3_session *p)
+{
+	struct ipc_binding b = {.kind = IPC_BINDING_NONE};
+	size_t n = 0;
+
+	switch (conn_tls_binding(&p->base.conn, b.octets, &n)) {
+	case CONN_BINDING_TLS_UNIQUE:
+		b.kind = IPC_BINDING_TLS_UNIQUE;
+		break;
+	case CONN_BINDING_TLS_EXPORTER:
+		b.kind = IPC_BINDING_TLS_EXPORTER;
+		break;
+	case CONN_BINDING_NONE:
+		break;
+	}
+	b.n = (uint32_t)n;
+	return b;
+}
+
 static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
 {
 	return (!m->is_private || session_is_private(&p->base)) &&
-	       (!m->stored_clear || p->base.listener->config->apop);
+	       (!m->stored_clear || p->base.listener->config->apop) &&
+	       (!m->binds || binding_of(p).kind != IPC_BINDING_NONE);
 }
 
 /* "PLAIN LOGIN", as much as is offered now. */
@@ -227,7 +253,8 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 
 	const struct mechanism *const mechanism = find_mechanism(c->mechanism);
 
-	if (mechanism == NULL || (mechanism->stored_clear && !is_offered(p, mechanism))) {
+	if (mechanism == NULL ||
+	    ((mechanism->stored_clear || mechanism->binds) && !is_offered(p, mechanism))) {
 		pop3_err(p, POP3_CODE_NONE, "AUTH: this mechanism is not offered here");
 		pop3_count_bad(p);
 		return;
@@ -244,6 +271,7 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 		m->sasl.n = (uint32_t)data.n;
 	}
 	session_origin(&p->base, &m->sasl.origin);
+	m->sasl.binding = binding_of(p);
 	copy(m->sasl.mechanism, sizeof(m->sasl.mechanism), span_str(mechanism->name));
 	p->mechanism = mechanism->name;
 	ask(p, m);

@@ -280,7 +280,7 @@ static void the_table_of_mechanisms(void **state)
 	for (; sasl_mechanism_at(n) != NULL; n++)
 		assert_ptr_equal(sasl_mechanism_find(sasl_mechanism_at(n)->name),
 				 sasl_mechanism_at(n));
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 7);
 	assert_true(sasl_mechanism_find("PLAIN")->sends_plain);
 	assert_true(sasl_mechanism_find("LOGIN")->sends_plain);
 	assert_false(sasl_mechanism_find("CRAM-MD5")->sends_plain);
@@ -510,6 +510,104 @@ static void scram_finals(void **state)
 	sasl_session_free(s);
 }
 
+/* The exchange with what each side thinks that the connection is. */
+static enum sasl_status exchange_bound(void **state, enum sasl_binding binding, const char *gs2,
+				       struct span ours, struct span theirs)
+{
+	struct sasl_session *s = begin(state, "SCRAM-SHA-256-PLUS");
+	const struct scram_keys keys = keys_of(SCRAM_SHA_256, "pencil");
+	struct scram_client c = {.sha256 = true, .gs2 = gs2, .binding = theirs};
+	char text[2048];
+	size_t n = scram_client_first(&c, "user", text, sizeof(text));
+	enum sasl_status status;
+
+	assert_true(sasl_session_bind(s, binding, ours));
+	assert_int_equal(sasl_session_start(s, true, span_of(text, n)), SASL_WANT_KEYS);
+	assert_int_equal(sasl_session_keys(s, &keys), SASL_CHALLENGE);
+	n = scram_client_final(&c, "pencil", sasl_session_challenge(s), text, sizeof(text));
+	status = sasl_session_step(s, span_of(text, n));
+	if (status == SASL_CHALLENGE)
+		status = sasl_session_step(s, span_of("", 0));
+	sasl_session_free(s);
+	return status;
+}
+
+static void scram_bound(void **state)
+{
+	static const struct {
+		enum sasl_binding binding;
+		const char *gs2;
+		struct span ours;
+	} cases[] = {
+		{SASL_BINDING_TLS_EXPORTER, "p=tls-exporter,,",
+		 SPAN_LIT("0123456789abcdef\0\1\2\3\4\5\6\7\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8")},
+		{SASL_BINDING_TLS_UNIQUE, "p=tls-unique,,", SPAN_LIT("\0finished\xff\xfe\xfd")},
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct span ours = cases[i].ours;
+		char other[32];
+
+		assert_int_equal(exchange_bound(state, cases[i].binding, cases[i].gs2, ours, ours),
+				 SASL_PROVED);
+		/* Another connection; a part of this one; none. */
+		for (size_t at = 0; at < ours.n; at++) {
+			memcpy(other, ours.p, ours.n);
+			other[at] ^= 1;
+			assert_int_equal(exchange_bound(state, cases[i].binding, cases[i].gs2, ours,
+							span_of(other, ours.n)),
+					 SASL_FAILED);
+			assert_int_equal(exchange_bound(state, cases[i].binding, cases[i].gs2, ours,
+							span_of(ours.p, at)),
+					 SASL_FAILED);
+		}
+	}
+}
+
+static void scram_flags(void **state)
+{
+	static const struct {
+		const char *mechanism;
+		enum sasl_binding binding;
+		const char *first;
+		enum sasl_status status;
+	} cases[] = {
+		/* A client that can't bind, and one that was told that we can't. */
+		{"SCRAM-SHA-256", SASL_BINDING_NONE, "n,,n=user,r=abc", SASL_WANT_KEYS},
+		{"SCRAM-SHA-256", SASL_BINDING_NONE, "y,,n=user,r=abc", SASL_WANT_KEYS},
+		{"SCRAM-SHA-256", SASL_BINDING_TLS_UNIQUE, "n,,n=user,r=abc", SASL_WANT_KEYS},
+		{"SCRAM-SHA-256", SASL_BINDING_TLS_UNIQUE, "y,,n=user,r=abc", SASL_FAILED},
+		{"SCRAM-SHA-1", SASL_BINDING_TLS_EXPORTER, "y,,n=user,r=abc", SASL_FAILED},
+		{"SCRAM-SHA-256", SASL_BINDING_TLS_UNIQUE, "p=tls-unique,,n=user,r=abc",
+		 SASL_MALFORMED},
+		{"SCRAM-SHA-256-PLUS", SASL_BINDING_TLS_UNIQUE, "n,,n=user,r=abc", SASL_MALFORMED},
+		{"SCRAM-SHA-256-PLUS", SASL_BINDING_TLS_UNIQUE, "y,,n=user,r=abc", SASL_MALFORMED},
+		{"SCRAM-SHA-1-PLUS", SASL_BINDING_TLS_UNIQUE, "p=tls-unique,,n=user,r=abc",
+		 SASL_WANT_KEYS},
+		{"SCRAM-SHA-1-PLUS", SASL_BINDING_TLS_UNIQUE, "p=tls-exporter,,n=user,r=abc",
+		 SASL_MALFORMED},
+		{"SCRAM-SHA-1-PLUS", SASL_BINDING_TLS_EXPORTER, "p=tls-unique,,n=user,r=abc",
+		 SASL_MALFORMED},
+		{"SCRAM-SHA-1-PLUS", SASL_BINDING_TLS_EXPORTER,
+		 "p=tls-server-end-point,,n=user,r=abc", SASL_MALFORMED},
+		{"SCRAM-SHA-1-PLUS", SASL_BINDING_NONE, "p=tls-unique,,n=user,r=abc",
+		 SASL_MALFORMED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sasl_session *s = begin(state, cases[i].mechanism);
+
+		assert_true(sasl_session_bind(s, cases[i].binding, SPAN_LIT("0123456789ab")));
+
+		const enum sasl_status status = sasl_session_start(s, true,
+								   span_str(cases[i].first));
+
+		if (status != cases[i].status)
+			fail_msg("case %zu: %d", i, (int)status);
+		sasl_session_free(s);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -528,6 +626,8 @@ int main(void)
 		TEST(scram_names),
 		TEST(scram_garbage),
 		TEST(scram_finals),
+		TEST(scram_bound),
+		TEST(scram_flags),
 	};
 #undef TEST
 

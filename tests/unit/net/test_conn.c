@@ -29,6 +29,11 @@ static uv_loop_t loop;
 static SSL_CTX *server_ctx;
 static SSL_CTX *client_ctx;
 
+/* How clients are. */
+static int highest_version; /* 0: as OpenSSL likes it */
+static uint64_t client_options;
+static SSL_SESSION *client_session; /* to resume; Owned */
+
 /* The two ends of one connection. */
 static struct conn conn;
 static int peer;
@@ -109,6 +114,10 @@ static void begin_client(void)
 	assert_non_null(ssl);
 	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
 	SSL_set_connect_state(ssl);
+	assert_int_equal(SSL_set_max_proto_version(ssl, highest_version), 1);
+	(void)SSL_set_options(ssl, client_options);
+	if (client_session != NULL)
+		assert_int_equal(SSL_set_session(ssl, client_session), 1);
 }
 
 /*
@@ -307,6 +316,82 @@ static int tear_down(void **state)
 	return uv_loop_close(&loop);
 }
 
+/* What the client has: by OpenSSL's own words for it. */
+static size_t binding_of_client(uint8_t octets[CONN_BINDING_MAX])
+{
+	if (SSL_version(ssl) == TLS1_3_VERSION) {
+		assert_int_equal(SSL_export_keying_material(ssl, octets, 32,
+							    "EXPORTER-Channel-Binding", 24,
+							    (const unsigned char *)"", 0, 1),
+				 1);
+		return 32;
+	}
+	/* Whose was the first? */
+	return SSL_session_reused(ssl) ? SSL_get_peer_finished(ssl, octets, 32)
+				       : SSL_get_finished(ssl, octets, 32);
+}
+
+static void expect_binding(enum conn_binding kind, size_t n)
+{
+	static uint8_t last[CONN_BINDING_MAX];
+	uint8_t ours[CONN_BINDING_MAX], theirs[CONN_BINDING_MAX];
+	size_t n_ours = 0;
+
+	assert_int_equal(conn_tls_binding(&conn, ours, &n_ours), kind);
+	assert_int_equal(n_ours, n);
+	if (n == 0)
+		return;
+	assert_int_equal(binding_of_client(theirs), n);
+	assert_memory_equal(ours, theirs, n);
+	assert_memory_not_equal(ours, last, n);
+	memcpy(last, ours, n);
+}
+
+static void both_ends_have_the_same_binding(void **state)
+{
+	(void)state;
+	for (int version = 0; version < 2; version++) {
+		const enum conn_binding kind = version == 0 ? CONN_BINDING_TLS_EXPORTER
+							    : CONN_BINDING_TLS_UNIQUE;
+		const size_t n = version == 0 ? 32 : 12;
+
+		highest_version = version == 0 ? 0 : TLS1_2_VERSION;
+		for (int again = 0; again < 2; again++) {
+			connect_two();
+			expect_binding(CONN_BINDING_NONE, 0);
+			shake_hands(4096, "x");
+			hear("x");
+			expect_binding(kind, n);
+			disconnect_two();
+		}
+	}
+	/* Resumed: then the server's Finished is the first. */
+	connect_two();
+	shake_hands(4096, "x");
+	hear("x");
+	client_session = SSL_get1_session(ssl);
+	/* A session that ended without a word isn't resumed by OpenSSL. */
+	SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	disconnect_two();
+	connect_two();
+	shake_hands(4096, "x");
+	hear("x");
+	assert_true(conn_tls_resumed(&conn));
+	expect_binding(CONN_BINDING_TLS_UNIQUE, 12);
+	disconnect_two();
+	SSL_SESSION_free(client_session);
+	client_session = NULL;
+	/* Without the extended master secret it could be another connection's, too. */
+	client_options = SSL_OP_NO_EXTENDED_MASTER_SECRET;
+	connect_two();
+	shake_hands(4096, "x");
+	hear("x");
+	expect_binding(CONN_BINDING_NONE, 0);
+	disconnect_two();
+	client_options = 0;
+	highest_version = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_lost_peer_is_noticed),
 		cmocka_unit_test(shakes_hands_in_pieces),
 		cmocka_unit_test(goodbye_is_an_end),
+		cmocka_unit_test(both_ends_have_the_same_binding),
 		cmocka_unit_test(nonsense_is_no_handshake),
 		cmocka_unit_test(a_flood_of_key_updates_is_read_in_pieces),
 	};

@@ -222,14 +222,75 @@ static void keys_are_made_in_the_pool(void **state)
 	hear_open(p, LISTENER_A, 13, "plain");
 }
 
+static void say_bound(int fd, uint64_t session, const char *mechanism, const char *first,
+		      enum ipc_binding_kind kind)
+{
+	ipc_start(&msg, IPC_AUTH_SASL_START, session);
+	msg.sasl.origin.flags = IPC_AUTH_TLS;
+	put(msg.sasl.origin.remote, sizeof(msg.sasl.origin.remote), "192.0.2.9");
+	put(msg.sasl.mechanism, sizeof(msg.sasl.mechanism), mechanism);
+	msg.sasl.binding.kind = kind;
+	msg.sasl.binding.n = kind == IPC_BINDING_TLS_UNIQUE ? 12 : 32;
+	memset(msg.sasl.binding.octets, 'b', msg.sasl.binding.n);
+	msg.sasl.has_initial = 1;
+	msg.sasl.n = (uint32_t)strlen(first);
+	memcpy(msg.sasl.data, first, msg.sasl.n);
+	peers_send(fd, &msg, -1);
+}
+
+static void bound_to_the_connection(void **state)
+{
+	static const char octets[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+	static const struct {
+		enum ipc_binding_kind kind;
+		const char *gs2;
+		size_t n;
+	} cases[] = {
+		{IPC_BINDING_TLS_EXPORTER, "p=tls-exporter,,", 32},
+		{IPC_BINDING_TLS_UNIQUE, "p=tls-unique,,", 12},
+	};
+	struct peers *p = *state;
+	char text[1024];
+
+	peers_start(p);
+	for (uint64_t i = 0; i < 4; i++) {
+		/* The second time somebody is between us. */
+		struct scram_client c = {
+			.sha256 = true,
+			.gs2 = cases[i % 2].gs2,
+			.binding = span_of(i < 2 ? octets : "another connection, but as long",
+					   cases[i % 2].n),
+		};
+
+		(void)scram_client_first(&c, "both", text, sizeof(text));
+		say_bound(p->a, i + 1, "SCRAM-SHA-256-PLUS", text, cases[i % 2].kind);
+		hear_challenge(p->a, i + 1);
+		answer_scram(p->a, i + 1, &c, "pencil");
+		if (i >= 2) {
+			hear_failed(p->a, i + 1, IPC_BAD_CREDENTIALS);
+			continue;
+		}
+		hear_challenge(p->a, i + 1);
+		say_sasl(p->a, i + 1, NULL, NULL, 0);
+		hear_open(p, LISTENER_A, i + 1, "both");
+	}
+	/* Somebody has taken -PLUS out of the list; and there is nothing to bind to. */
+	say_bound(p->a, 10, "SCRAM-SHA-256", "y,,n=both,r=abc", IPC_BINDING_TLS_EXPORTER);
+	hear_failed(p->a, 10, IPC_BAD_CREDENTIALS);
+	say_bound(p->a, 11, "SCRAM-SHA-256", "y,,n=both,r=abc", IPC_BINDING_NONE);
+	hear_challenge(p->a, 11);
+	say_bound(p->a, 12, "SCRAM-SHA-256-PLUS", "p=tls-unique,,n=both,r=abc", IPC_BINDING_NONE);
+	hear_failed(p->a, 12, IPC_BAD_SASL);
+	assert_false(peers_readable(p->storage));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(every_kind_of_user),
-		TEST(strangers_hear_a_salt),
-		TEST(garbage_sounds_the_same),
-		TEST(keys_are_made_in_the_pool),
+		TEST(every_kind_of_user),      TEST(strangers_hear_a_salt),
+		TEST(garbage_sounds_the_same), TEST(keys_are_made_in_the_pool),
+		TEST(bound_to_the_connection),
 	};
 #undef TEST
 

@@ -57,12 +57,26 @@ static const struct member apop[] = {HEAD(ipc_auth_apop),
 				     END};
 #define SASL_TAIL \
 	M(ipc_sasl, has_initial, MAX, 1), M(ipc_sasl, n, ANY, 0), M(ipc_sasl, data, OCTETS, 0)
-static const struct member sasl_start[] = {HEAD(ipc_sasl), ORIGIN(ipc_sasl),
-					   M(ipc_sasl, mechanism, STR, 0), SASL_TAIL, END};
-static const struct member sasl_step[] = {HEAD(ipc_sasl), ORIGIN(ipc_sasl),
-					  M(ipc_sasl, mechanism, ZERO, 0), SASL_TAIL, END};
-static const struct member challenge[] = {HEAD(ipc_sasl), M(ipc_sasl, origin, ZERO, 0),
-					  M(ipc_sasl, mechanism, ZERO, 0), SASL_TAIL, END};
+static const struct member sasl_start[] = {HEAD(ipc_sasl),
+					   ORIGIN(ipc_sasl),
+					   M(ipc_sasl, mechanism, STR, 0),
+					   M(ipc_sasl, binding.kind, MAX, IPC_BINDING_KINDS - 1),
+					   M(ipc_sasl, binding.n, MAX, 32),
+					   M(ipc_sasl, binding.octets, ANY, 0),
+					   SASL_TAIL,
+					   END};
+static const struct member sasl_step[] = {HEAD(ipc_sasl),
+					  ORIGIN(ipc_sasl),
+					  M(ipc_sasl, mechanism, ZERO, 0),
+					  M(ipc_sasl, binding, ZERO, 0),
+					  SASL_TAIL,
+					  END};
+static const struct member challenge[] = {HEAD(ipc_sasl),
+					  M(ipc_sasl, origin, ZERO, 0),
+					  M(ipc_sasl, mechanism, ZERO, 0),
+					  M(ipc_sasl, binding, ZERO, 0),
+					  SASL_TAIL,
+					  END};
 static const struct member rcpt[] = {HEAD(ipc_rcpt), M(ipc_rcpt, transaction, MIN1, 0),
 				     M(ipc_rcpt, zero, ZERO, 0), M(ipc_rcpt, address, STR, 0), END};
 static const struct member begin[] = {HEAD(ipc_deliver), M(ipc_deliver, transaction, MIN1, 0),
