@@ -52,23 +52,30 @@ uint64_t index_boot(void)
 	return digits == 16 ? boot : rand_u64();
 }
 
+enum index_trust index_judge(const char *raw, const struct stat *st, uint64_t boot,
+			     struct index_header *ret_header)
+{
+	struct index_header h;
+
+	if (!index_header_decode(raw, &h))
+		return INDEX_USELESS;
+
+	const uint64_t size = INDEX_HEADER_SIZE + (uint64_t)h.count * INDEX_RECORD_SIZE;
+	const bool ours = (uint64_t)st->st_size == size && sys_ns(st->st_mtim) == h.made_ns;
+
+	*ret_header = h;
+	return !ours ? INDEX_DOUBTED : h.boot == boot ? INDEX_TRUSTED : INDEX_UNPROVEN;
+}
+
 int index_read_header(int fd, const struct stat *st, uint64_t boot, struct index_header *ret_header,
 		      enum index_trust *ret_trust)
 {
-	struct index_header h;
 	char raw[INDEX_HEADER_SIZE];
 
 	*ret_trust = INDEX_USELESS;
 	if (sys_pread_all(fd, raw, sizeof(raw), 0) < 0)
 		return errno == ENODATA ? 0 : -errno;
-	if (!index_header_decode(raw, &h))
-		return 0;
-
-	const uint64_t size = INDEX_HEADER_SIZE + (uint64_t)h.count * INDEX_RECORD_SIZE;
-	const bool ours = (uint64_t)st->st_size == size && sys_ns(st->st_mtim) == h.made_ns;
-
-	*ret_trust = !ours ? INDEX_DOUBTED : h.boot == boot ? INDEX_TRUSTED : INDEX_UNPROVEN;
-	*ret_header = h;
+	*ret_trust = index_judge(raw, st, boot, ret_header);
 	return 0;
 }
 

@@ -40,6 +40,10 @@ enum index_trust {
 int index_read_header(int fd, const struct stat *st, uint64_t boot, struct index_header *ret_header,
 		      enum index_trust *ret_trust);
 
+/* The same of a header, INDEX_HEADER_SIZE octets, that was read already. */
+enum index_trust index_judge(const char *raw, const struct stat *st, uint64_t boot,
+			     struct index_header *ret_header);
+
 /* Do all records decode? 1, 0, or negative errno. */
 int index_prove(int fd, uint32_t count);
 

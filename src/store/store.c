@@ -86,6 +86,14 @@ int maildrop_open(struct store *s, const struct store_owner *owner, struct maild
 	return r < 0 ? r : s->driver->open(s, owner, ret_maildrop, err);
 }
 
+int maildrop_open_now(struct store *s, const struct store_owner *owner,
+		      struct maildrop **ret_maildrop)
+{
+	if (s->driver->open_now == NULL || owner_check(owner, NULL) < 0)
+		return -EAGAIN;
+	return s->driver->open_now(s, owner, ret_maildrop);
+}
+
 void maildrop_close(struct maildrop *m)
 {
 	if (m == NULL)
@@ -127,6 +135,13 @@ int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_m
 	if (n < 1 || n > m->count)
 		return err_set(err, EINVAL, "there is no message %u", n);
 	return m->store->driver->message(m, n, ret_message, err);
+}
+
+int maildrop_message_now(struct maildrop *m, uint32_t n, struct store_message *ret_message)
+{
+	if (m->store->driver->message_now == NULL || n < 1 || n > m->count)
+		return -EAGAIN;
+	return m->store->driver->message_now(m, n, ret_message);
 }
 
 int maildrop_check(struct maildrop *m, uint32_t n, struct store_message *message, struct err *err)

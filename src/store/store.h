@@ -63,6 +63,14 @@ void store_free(struct store *s);
 int maildrop_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		  struct err *err);
 
+/*
+ * The same where it can be done without waiting for the disk: nothing has changed since
+ * the last session, and the kernel has all that it takes in memory. -EAGAIN otherwise,
+ * whatever the reason is: maildrop_open() will tell.
+ */
+int maildrop_open_now(struct store *s, const struct store_owner *owner,
+		      struct maildrop **ret_maildrop);
+
 /* Frees the maildrop for others at once. Nothing that was marked is deleted. NULL is fine. */
 void maildrop_close(struct maildrop *m);
 
@@ -98,6 +106,12 @@ struct store_message {
  */
 int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_message,
 		     struct err *err);
+
+/*
+ * The same where it can be done without waiting for the disk, and the message is counted
+ * and can itself be read so. -EAGAIN otherwise.
+ */
+int maildrop_message_now(struct maildrop *m, uint32_t n, struct store_message *ret_message);
 
 /*
  * To be asked before all of a message is sent: is it as long as LIST said? What

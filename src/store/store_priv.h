@@ -44,6 +44,10 @@ struct store_driver {
 
 	int (*open)(struct store *s, const struct store_owner *owner,
 		    struct maildrop **ret_maildrop, struct err *err);
+	/* NULL: never now. */
+	int (*open_now)(struct store *s, const struct store_owner *owner,
+			struct maildrop **ret_maildrop);
+	int (*message_now)(struct maildrop *m, uint32_t n, struct store_message *ret_message);
 	void (*close)(struct maildrop *m); /* frees m and all but marks and snapshot_fd */
 	/* close() would write something down. NULL: it never does. */
 	bool (*writes_at_close)(const struct maildrop *m);

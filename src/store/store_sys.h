@@ -11,11 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -45,6 +48,19 @@ static inline int sys_openat(int dir, const char *path, int flags, mode_t mode)
 								  : "openat";
 
 	return store_step(call, false) ? openat(dir, path, flags | O_CLOEXEC, mode) : -1;
+}
+
+/*
+ * As sys_openat(), if the kernel has in memory all that it takes; EAGAIN if not, or if
+ * it can't promise that (RESOLVE_CACHED is Linux 5.12): this one never waits.
+ */
+static inline int sys_open_cached(int dir, const char *path, int flags)
+{
+	const struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+				     .resolve = RESOLVE_CACHED};
+
+	return store_step("openat", false) ? (int)syscall(SYS_openat2, dir, path, &how, sizeof(how))
+					   : -1;
 }
 
 static inline int sys_mkdirat(int dir, const char *path)
@@ -93,6 +109,14 @@ static inline int sys_syncfs(int fd)
 static inline ssize_t sys_pread(int fd, void *p, size_t n, uint64_t offset)
 {
 	return store_step("pread", false) ? pread(fd, p, n, (off_t)offset) : -1;
+}
+
+/* As sys_pread(), never waiting: what is in memory, or EAGAIN. */
+static inline ssize_t sys_pread_cached(int fd, void *p, size_t n, uint64_t offset)
+{
+	const struct iovec v = {.iov_base = p, .iov_len = n};
+
+	return store_step("pread", false) ? preadv2(fd, &v, 1, (off_t)offset, RWF_NOWAIT) : -1;
 }
 
 static inline ssize_t sys_pwrite(int fd, const void *p, size_t n, uint64_t offset)

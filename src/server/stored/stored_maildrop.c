@@ -60,19 +60,34 @@ static bool open_admit(struct session *s, const union ipc_msg *m)
 	return true;
 }
 
-static void open_run(struct session *s, struct request *q)
+static struct store_owner owner_of(const struct ipc_grant *g)
 {
-	const struct ipc_grant *const g = &request_msg(q)->grant;
-	const struct store_owner owner = {
+	return (struct store_owner){
 		.user = g->user,
 		.path = g->path,
 		.uid = g->uid,
 		.gid = g->gid,
 	};
+}
+
+static void open_run(struct session *s, struct request *q)
+{
+	const struct ipc_grant *const g = &request_msg(q)->grant;
+	const struct store_owner owner = owner_of(g);
 
 	q->r = stored_path_is_safe(g->path)
 		       ? maildrop_open(s->sd->store, &owner, &s->maildrop, &q->err)
 		       : err_set(&q->err, EINVAL, "'%s' is no path for a maildrop", g->path);
+}
+
+static bool open_run_now(struct session *s, struct request *q)
+{
+	const struct ipc_grant *const g = &request_msg(q)->grant;
+	const struct store_owner owner = owner_of(g);
+
+	q->r = stored_path_is_safe(g->path) ? maildrop_open_now(s->sd->store, &owner, &s->maildrop)
+					    : -EAGAIN;
+	return q->r == 0;
 }
 
 /*
@@ -122,7 +137,12 @@ static void open_done(struct session *s, struct request *q)
 	session_count_out(s);
 }
 
-const struct stored_op stored_open = {.admit = open_admit, .run = open_run, .done = open_done};
+const struct stored_op stored_open = {
+	.admit = open_admit,
+	.run = open_run,
+	.done = open_done,
+	.run_now = open_run_now,
+};
 
 /* ---- IPC_GET ---- */
 
@@ -180,6 +200,12 @@ static void get_run(struct session *s, struct request *q)
 	}
 }
 
+static bool get_run_now(struct session *s, struct request *q)
+{
+	q->r = maildrop_message_now(s->maildrop, request_msg(q)->get.number, &q->message);
+	return q->r == 0;
+}
+
 static void get_done(struct session *s, struct request *q)
 {
 	const uint32_t number = request_msg(q)->get.number;
@@ -193,7 +219,12 @@ static void get_done(struct session *s, struct request *q)
 	reply_message(s, number, stored_status(q->r), NULL);
 }
 
-const struct stored_op stored_get = {.admit = get_admit, .run = get_run, .done = get_done};
+const struct stored_op stored_get = {
+	.admit = get_admit,
+	.run = get_run,
+	.done = get_done,
+	.run_now = get_run_now,
+};
 
 /* ---- IPC_MARK ---- */
 
@@ -298,17 +329,19 @@ static void commit_done(struct session *s, struct request *q)
  * Most sessions find nothing and delete nothing. To hand their end to a thread and
  * wait for it would cost more than the end does.
  */
-static bool is_clean(const struct session *s)
+static bool commit_run_now(struct session *s, struct request *q)
 {
-	return s->delivery == NULL &&
-	       (s->maildrop == NULL || (s->marked == 0 && maildrop_is_clean(s->maildrop)));
+	if (s->marked > 0 || !maildrop_is_clean(s->maildrop))
+		return false;
+	commit_run(s, q);
+	return true;
 }
 
 const struct stored_op stored_commit = {
 	.admit = commit_admit,
 	.run = commit_run,
 	.done = commit_done,
-	.is_quick = is_clean,
+	.run_now = commit_run_now,
 };
 
 /* ---- IPC_CLOSE ---- */
@@ -347,9 +380,17 @@ static void close_done(struct session *s, struct request *q)
 	let_go(s);
 }
 
+static bool close_run_now(struct session *s, struct request *q)
+{
+	if (s->delivery != NULL || !maildrop_is_clean(s->maildrop))
+		return false;
+	close_run(s, q);
+	return true;
+}
+
 const struct stored_op stored_close = {
 	.admit = close_admit,
 	.run = close_run,
 	.done = close_done,
-	.is_quick = is_clean,
+	.run_now = close_run_now,
 };

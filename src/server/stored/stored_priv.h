@@ -137,12 +137,15 @@ struct stored {
 struct stored_op {
 	/* On the loop. False: done already (answered, or nothing to do). */
 	bool (*admit)(struct session *s, const union ipc_msg *m);
-	/* In the pool; on the loop where is_quick says that nothing has to be waited for. */
+	/* In the pool. */
 	void (*run)(struct session *s, struct request *q);
 	/* On the loop. link may be gone by now: stored_reply() knows. */
 	void (*done)(struct session *s, struct request *q);
-	/* On the loop, once admitted. NULL: never. */
-	bool (*is_quick)(const struct session *s);
+	/*
+	 * On the loop, once admitted: does what run would do, if that waits for nothing.
+	 * False: nothing was done. NULL: it always waits.
+	 */
+	bool (*run_now)(struct session *s, struct request *q);
 };
 
 extern const struct stored_op stored_open, stored_get, stored_mark, stored_commit, stored_close;

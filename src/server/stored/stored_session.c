@@ -292,8 +292,7 @@ static void start_requests(struct session *s)
 			continue;
 		}
 		s->running = q;
-		if (op->is_quick != NULL && op->is_quick(s)) {
-			op->run(s, q);
+		if (op->run_now != NULL && op->run_now(s, q)) {
 			end_running(s);
 			continue;
 		}

@@ -2,8 +2,6 @@
 #include "store/maildir/maildir_priv.h"
 #include "store/owner.h"
 
-#define FLAGS_FOR_SENDING ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
-
 /* Opens the file where the record has it, or else where it is. */
 static int open_message(struct maildir_drop *m, const struct index_record *record, uint32_t n,
 			struct stat *ret_st, struct err *err)
@@ -55,8 +53,7 @@ static int mend(struct maildir_drop *m, uint32_t n, int fd, struct index_record 
 	return 0;
 }
 
-/* By us when we listed it, or when we delivered it: nobody else writes D=. */
-static bool is_counted(const struct index_record *record)
+bool maildir_is_counted(const struct index_record *record)
 {
 	struct maildir_place place;
 	struct maildir_name name;
@@ -106,8 +103,8 @@ static int message(struct maildir_drop *m, uint32_t n, struct store_message *ret
 		.fd = fd,
 		.bytes = record.bytes,
 		.octets = record.octets,
-		.flags = record.flags & FLAGS_FOR_SENDING,
-		.counted = is_counted(&record),
+		.flags = record.flags & MAILDIR_FLAGS_FOR_SENDING,
+		.counted = maildir_is_counted(&record),
 	};
 	return 0;
 }
@@ -150,7 +147,7 @@ int maildir_check(struct maildrop *maildrop, uint32_t n, struct store_message *m
 	if (r < 0)
 		return err_sys(err, -r, "cannot read message %u of '%s'", n, m->owner.path);
 	if (c.octets == message->octets && c.bytes == message->bytes) {
-		message->flags = c.flags & FLAGS_FOR_SENDING;
+		message->flags = c.flags & MAILDIR_FLAGS_FOR_SENDING;
 		message->counted = true;
 		return 0;
 	}

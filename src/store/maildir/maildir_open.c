@@ -272,7 +272,20 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 	return r;
 }
 
-static void drop_free(struct maildir_drop *m)
+struct maildir_drop *maildir_drop_new(struct store *s, const struct store_owner *owner)
+{
+	struct maildir_drop *const m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	m->base = (struct maildrop){.store = s, .snapshot_fd = -1};
+	m->root_fd = m->lock_fd = m->dir_fd[MAILDIR_NEW] = m->dir_fd[MAILDIR_CUR] = -1;
+	maildir_owner_copy(&m->owner, owner);
+	journal_init(&m->pending);
+	return m;
+}
+
+void maildir_drop_free(struct maildir_drop *m)
 {
 	maildir_moved_free(m->moved);
 	free(m->corrections);
@@ -288,17 +301,12 @@ static void drop_free(struct maildir_drop *m)
 int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		 struct err *err)
 {
-	struct maildir_drop *const m = calloc(1, sizeof(*m));
+	struct maildir_drop *const m = maildir_drop_new(s, owner);
 	struct owner_switch sw;
 	int r;
 
 	if (m == NULL)
 		return err_sys(err, ENOMEM, "cannot open '%s'", owner->path);
-	m->base = (struct maildrop){.store = s, .snapshot_fd = -1};
-	m->root_fd = m->lock_fd = m->dir_fd[MAILDIR_NEW] = m->dir_fd[MAILDIR_CUR] = -1;
-	maildir_owner_copy(&m->owner, owner);
-	journal_init(&m->pending);
-
 	r = owner_enter(&sw, owner, err);
 	if (r == 0) {
 		r = maildir_root_open(maildir_store_of(m), m->owner.path, false, err);
@@ -310,7 +318,7 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 		owner_leave(&sw);
 	}
 	if (r < 0) {
-		drop_free(m);
+		maildir_drop_free(m);
 		return r;
 	}
 	*ret_maildrop = &m->base;
@@ -332,5 +340,5 @@ void maildir_close(struct maildrop *maildrop)
 		maildir_index_update(m, false);
 		owner_leave(&sw);
 	}
-	drop_free(m);
+	maildir_drop_free(m);
 }

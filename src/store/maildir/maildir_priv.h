@@ -5,6 +5,7 @@
  *
  *	maildir_store     the driver's row, and maildrops that don't exist yet
  *	maildir_open      one session: lock, journal, index, snapshot
+ *	maildir_now       the same, and a message, where nothing has to be waited for
  *	maildir_scan      what is in new/ and cur/ now, and when that was
  *	maildir_catalog   the messages in memory while an index is made
  *	maildir_merge     what was known + what is there = the new list
@@ -305,10 +306,20 @@ void maildir_say_odd(struct maildir_drop *m, const char *fmt, ...)
  */
 bool maildir_is_private(const struct store_owner *owner, const struct stat *st);
 
+/* One that has opened nothing yet; NULL: no memory. */
+struct maildir_drop *maildir_drop_new(struct store *s, const struct store_owner *owner);
+void maildir_drop_free(struct maildir_drop *m);
+
 int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		 struct err *err);
 void maildir_close(struct maildrop *maildrop);
 bool maildir_writes_at_close(const struct maildrop *maildrop);
+
+/* ---- maildir_now.c ---- */
+
+int maildir_open_now(struct store *s, const struct store_owner *owner,
+		     struct maildrop **ret_maildrop);
+int maildir_message_now(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message);
 
 /*
  * Who writes the index, or changes a directory and its mark together, excludes others
@@ -454,6 +465,11 @@ int maildir_find_file(struct maildir_drop *m, const struct maildir_place *was, u
 int maildir_locate(struct maildir_drop *m, const struct index_record *record,
 		   struct maildir_place *ret_place, struct err *err);
 void maildir_moved_free(struct maildir_moved *moved);
+
+#define MAILDIR_FLAGS_FOR_SENDING ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
+
+/* By us when we listed it, or when we delivered it: nobody else writes D=. */
+bool maildir_is_counted(const struct index_record *record);
 
 int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
 		    struct err *err);
