@@ -109,10 +109,15 @@ enum ipc_auth_flag {
 	IPC_AUTH_LOOPBACK = 1 << 1, /* the peer is on this machine */
 };
 
-/* Who is asking: for limits, penalties and the log. Numeric address, "unix" for a UNIX socket. */
+/*
+ * Who is asking: for limits, penalties and the log. Numeric address, "unix" for a UNIX
+ * socket. And from which storage, by the peer_id of the listener's link, the maildrop is
+ * to come: that one's end the listener will notice, and so no login waits in vain.
+ */
 struct ipc_origin {
 	uint32_t flags; /* enum ipc_auth_flag */
-	char remote[60];
+	uint32_t storage;
+	char remote[56];
 };
 
 struct ipc_auth_pass {

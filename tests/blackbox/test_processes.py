@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import make_certificate
+from harness import PASSWORD, make_certificate
 from wire import PATIENCE
 
 
@@ -76,6 +76,31 @@ def test_dropped_connection_frees_at_once(make_daemon):
     for _ in range(50):
         drop(daemon.login('user0'))
     assert daemon.count('user0') == 0
+
+
+def test_login_while_storage_is_replaced(make_daemon):
+    """Auth is busy and hasn't noticed yet that storage is dead: nobody may wait for a grant into the dark."""
+    daemon = make_daemon(listeners=1, login_timeout='10m')
+    user = daemon.user()
+    for _ in range(4):  # from the second time on, there is a while without storage
+        first, second, third = daemon.wire(), daemon.wire(), daemon.wire()
+        for wire in (first, second):
+            wire.ok(f'USER {user}')
+        auth = daemon.child('auth')
+        since = daemon.mark()
+        os.kill(auth, signal.SIGSTOP)
+        first.command(f'PASS {PASSWORD}')
+        third.multi('CAPA')  # so the listener has passed that on
+        os.kill(daemon.child('storage'), signal.SIGKILL)
+        first.err(code='SYS/TEMP')
+        second.command(f'PASS {PASSWORD}')
+        third.multi('CAPA')
+        os.kill(auth, signal.SIGCONT)
+        assert second.reply().startswith(('+OK', '-ERR [SYS/TEMP] '))
+        for wire in (first, second, third):
+            wire.close()
+        daemon.wait_for('event=child-ready role=storage', since)
+    assert daemon.count(user) == 0
 
 
 class Load(threading.Thread):

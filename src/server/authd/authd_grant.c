@@ -39,9 +39,29 @@ static enum ipc_status make_grant(const struct request *r, const struct user_rec
 	return IPC_OK;
 }
 
+static bool has_storage(const struct request *r)
+{
+	const struct link *const storage = r->ad->storage;
+
+	return storage != NULL && storage->ch.peer_id == r->login->origin.storage;
+}
+
+/*
+ * The listener waits for the storage that it had when it asked. A grant to another one
+ * that is dead, and whose end only we haven't noticed yet, would be heard by nobody.
+ */
 enum ipc_status grant_open(const struct request *r)
 {
 	union ipc_msg *m;
+
+	if (!has_storage(r))
+		process_read_control(r->ad->process);
+	if (!has_storage(r)) {
+		log_event(LOG_LEVEL_WARN, "storage-away", log_hex("session", r->id),
+			  log_str("user", r->login->record.name));
+		return IPC_TEMPORARY;
+	}
+
 	const enum ipc_status status = make_grant(r, &r->login->record, IPC_GRANT_OPEN, &m);
 
 	if (status == IPC_OK)

@@ -111,7 +111,8 @@ void pop3_timestamp(const struct pop3_session *p, char *text, size_t size)
 
 static void ask(struct pop3_session *p, const union ipc_msg *m)
 {
-	if (!session_send(&p->base, IPC_AUTH, m)) {
+	/* Without storage nobody can log in, and nobody would tell us when it is back. */
+	if (p->base.listener->storage == NULL || !session_send(&p->base, IPC_AUTH, m)) {
 		pop3_login_failed(p, IPC_TEMPORARY, "");
 		return;
 	}

@@ -566,7 +566,10 @@ bool session_is_private(const struct session *s)
 
 void session_origin(const struct session *s, struct ipc_origin *ret)
 {
+	const struct ipc_channel *const storage = s->listener->storage;
+
 	ret->flags = (conn_is_tls(&s->conn) ? IPC_AUTH_TLS : 0U) |
 		     (s->loopback ? IPC_AUTH_LOOPBACK : 0U);
+	ret->storage = storage != NULL ? storage->peer_id : 0;
 	(void)snprintf(ret->remote, sizeof(ret->remote), "%s", s->remote);
 }

@@ -73,9 +73,15 @@ static inline bool peers_readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
+/* The storage that listeners have, as they tell auth with each login. */
+static uint32_t listeners_storage;
+
 static inline int peers_link(struct peers *p, enum ipc_role role, uint32_t id)
 {
 	int pair[2];
+
+	if (role == IPC_STORAGE)
+		listeners_storage = id;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	ipc_start(&msg, IPC_LINK, 0);
@@ -205,6 +211,7 @@ static inline void say_pass_at(int fd, uint64_t session, const char *remote, con
 {
 	ipc_start(&msg, IPC_AUTH_PASS, session);
 	msg.pass.origin.flags = flags;
+	msg.pass.origin.storage = listeners_storage;
 	put(msg.pass.origin.remote, sizeof(msg.pass.origin.remote), remote);
 	put(msg.pass.user, sizeof(msg.pass.user), user);
 	put(msg.pass.password, sizeof(msg.pass.password), password);
@@ -233,6 +240,7 @@ static inline void say_sasl_from(int fd, uint64_t session, const char *mechanism
 {
 	ipc_start(&msg, mechanism != NULL ? IPC_AUTH_SASL_START : IPC_AUTH_SASL_STEP, session);
 	msg.sasl.origin.flags = flags;
+	msg.sasl.origin.storage = listeners_storage;
 	put(msg.sasl.origin.remote, sizeof(msg.sasl.origin.remote), "192.0.2.9");
 	if (mechanism != NULL) {
 		put(msg.sasl.mechanism, sizeof(msg.sasl.mechanism), mechanism);

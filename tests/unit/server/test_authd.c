@@ -427,6 +427,36 @@ static void storage_comes_and_goes(void **state)
 	(void)close(old);
 }
 
+/* A listener waits for its own storage: what another one is granted, it may never hear of. */
+static void nobody_waits_for_another_storage(void **state)
+{
+	struct peers *p = *state;
+
+	peers_start(p);
+	/* The listener has lost it, and has a new one; we know only the old one. */
+	listeners_storage = 2;
+	say_pass(p->a, 1, "alice", "secret-a");
+	hear_failed(p->a, 1, IPC_TEMPORARY);
+	assert_false(peers_readable(p->storage));
+	/* The listener knows only the old one, of whose end we have heard. */
+	p->storage = peers_link(p, IPC_STORAGE, 3);
+	peers_sync(p);
+	listeners_storage = 1;
+	say_pass(p->a, 2, "alice", "secret-a");
+	hear_failed(p->a, 2, IPC_TEMPORARY);
+	assert_false(peers_readable(p->storage));
+	listeners_storage = 3;
+	say_pass(p->a, 3, "alice", "secret-a");
+	hear_open(p, LISTENER_A, 3, "alice");
+	/* Both know of the new one, but its link is read after the login: it isn't refused. */
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
+	listeners_storage = 4;
+	say_pass(p->a, 4, "alice", "secret-a");
+	p->storage = peers_link(p, IPC_STORAGE, 4);
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
+	hear_open(p, LISTENER_A, 4, "alice");
+}
+
 static void a_database_that_is_away_refuses_nobody(void **state)
 {
 	struct peers *p = *state;
@@ -522,6 +552,7 @@ int main(void)
 		TEST(clear_passwords_need_leave),
 		TEST(recipients),
 		TEST(storage_comes_and_goes),
+		TEST(nobody_waits_for_another_storage),
 		TEST(a_database_that_is_away_refuses_nobody),
 		TEST(a_new_configuration_drops_nobody),
 		TEST(passwords_beyond_ascii),

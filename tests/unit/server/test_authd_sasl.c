@@ -232,6 +232,7 @@ static void mechanisms_that_are_not(void **state)
 static void say_apop(int fd, uint64_t session, const char *user, const char *digest)
 {
 	ipc_start(&msg, IPC_AUTH_APOP, session);
+	msg.apop.origin.storage = listeners_storage;
 	put(msg.apop.origin.remote, sizeof(msg.apop.origin.remote), "192.0.2.9");
 	put(msg.apop.user, sizeof(msg.apop.user), user);
 	put(msg.apop.timestamp, sizeof(msg.apop.timestamp), "<1896.697170952@dbc.mtview.ca.us>");

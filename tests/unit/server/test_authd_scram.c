@@ -227,6 +227,7 @@ static void say_bound(int fd, uint64_t session, const char *mechanism, const cha
 {
 	ipc_start(&msg, IPC_AUTH_SASL_START, session);
 	msg.sasl.origin.flags = IPC_AUTH_TLS;
+	msg.sasl.origin.storage = listeners_storage;
 	put(msg.sasl.origin.remote, sizeof(msg.sasl.origin.remote), "192.0.2.9");
 	put(msg.sasl.mechanism, sizeof(msg.sasl.mechanism), mechanism);
 	msg.sasl.binding.kind = kind;

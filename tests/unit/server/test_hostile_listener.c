@@ -84,6 +84,9 @@ static struct child start(const struct process_ops *ops)
 	return c;
 }
 
+/* Of the one storage there is, as listeners tell auth. */
+#define STORAGE_ID 1
+
 static void link_to(const struct child *c, enum ipc_role role, uint32_t id, int fd)
 {
 	ipc_start(&msg, IPC_LINK, 0);
@@ -162,6 +165,7 @@ static void say_pass(const struct side *s, uint64_t session, const char *user)
 {
 	ipc_start(&msg, IPC_AUTH_PASS, session);
 	msg.pass.origin.flags = IPC_AUTH_TLS;
+	msg.pass.origin.storage = STORAGE_ID;
 	(void)snprintf(msg.pass.origin.remote, sizeof(msg.pass.origin.remote), "192.0.2.9");
 	(void)snprintf(msg.pass.user, sizeof(msg.pass.user), "%s", user);
 	(void)snprintf(msg.pass.password, sizeof(msg.pass.password), "pw-%s", user);
@@ -706,7 +710,7 @@ static int set_up(void **state)
 	stored = start(&stored_ops);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	link_to(&stored, IPC_AUTH, 1, pair[0]);
-	link_to(&authd, IPC_STORAGE, 1, pair[1]);
+	link_to(&authd, IPC_STORAGE, STORAGE_ID, pair[1]);
 	honest = new_listener();
 	hostile = new_listener();
 	deliver(&honest, "alice");

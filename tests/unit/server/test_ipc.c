@@ -35,7 +35,8 @@ struct member {
 		ANY, 0, 0, 0 \
 	}
 #define STATUS (IPC_STATUSES - 1)
-#define ORIGIN(s) M(s, origin.flags, MAX, 3), M(s, origin.remote, STR, 0)
+#define ORIGIN(s) \
+	M(s, origin.flags, MAX, 3), M(s, origin.storage, ANY, 0), M(s, origin.remote, STR, 0)
 
 static const struct member plain[] = {HEAD(ipc_plain), END};
 static const struct member drain[] = {HEAD(ipc_drain), M(ipc_drain, seconds, ANY, 0),
