@@ -125,6 +125,7 @@ class Worker(threading.Thread):
         self.done = threading.Event()
         self.rounds = 0
         self.broken_off = 0
+        self.last = ''  # what broke off last
         self.error = None
 
     def run(self):
@@ -132,13 +133,15 @@ class Worker(threading.Thread):
             try:
                 self.work()
                 self.rounds += 1
-            except (BrokenOff, OSError):
+            except (BrokenOff, OSError) as e:
+                self.last = repr(e)
                 self.broken_off += 1
                 self.done.wait(0.005)  # refused until somebody listens again
             except AssertionError as e:
                 if not str(e).startswith('the connection ended'):
                     self.error = e
                     return
+                self.last = str(e)
                 self.broken_off += 1
             except BaseException as e:  # pylint: disable=broad-except
                 self.error = e
@@ -256,7 +259,13 @@ class Load:
             return all(sum(w.rounds for w in workers) > before
                        for workers, before in zip((self.senders, self.readers), rounds))
 
-        wait_until(both, 'service is back')
+        try:
+            wait_until(both, 'service is back')
+        except AssertionError:
+            for w in self.senders + self.readers:
+                print(f'{w.name}: {w.rounds} rounds, {w.broken_off} broken off, last: {w.last}')
+            print('\n'.join(self.daemon.log[-100:]))
+            raise
 
 
 def children(daemon, role):
