@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get('RESTANTE_BUILD', ROOT / 'build')).resolve()
 RESTANTED = BUILD / 'src/server/master/restanted'
 RESTANTECTL = BUILD / 'src/ctl/restantectl'
+SANITIZED = RESTANTED.exists() and b'__asan_init' in RESTANTED.read_bytes()
 PASSWORD = 'open-sesame-5'
 USERS = 200
 

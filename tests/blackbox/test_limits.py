@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import PASSWORD
+from harness import PASSWORD, SANITIZED
 from wire import PATIENCE, Wire
 
 
@@ -236,6 +236,7 @@ only_ours = pytest.mark.skipif(os.environ.get('RESTANTE_SANITIZE', 'none') != 'n
 
 
 @only_ours
+@pytest.mark.skipif(SANITIZED, reason='what is freed is kept')
 @pytest.mark.parametrize('tls', [False, True])
 @pytest.mark.parametrize('sizes', ['', ',S={0},W={0},D=0'])
 def test_memory_of_a_large_message(make_daemon, tls, sizes):
@@ -267,6 +268,7 @@ def test_memory_of_a_large_message(make_daemon, tls, sizes):
 
 
 @only_ours
+@pytest.mark.skipif(SANITIZED, reason='what is freed is kept')
 def test_memory_of_many_who_do_not_read(make_daemon):
     """What they have asked for isn't kept for them; who reads is served."""
     daemon = make_daemon(listeners=1, max_connections_per_address=0)
