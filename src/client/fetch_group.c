@@ -110,10 +110,17 @@ enum fetch_status fetch_group_add(struct session *s, struct message *m)
 	g->in[g->n++] = s->incoming;
 	g->octets += s->incoming.bytes;
 	s->incoming = (struct incoming){.bytes = 0};
-	if (g->n == GROUP_MESSAGES || g->octets >= GROUP_OCTETS ||
-	    clock_mono_ms() - g->began_ms >= GROUP_MS)
+	if (g->n == GROUP_MESSAGES || g->octets >= GROUP_OCTETS)
 		return fetch_group_store(s);
-	return FETCH_OK;
+	return fetch_group_wait(s);
+}
+
+enum fetch_status fetch_group_wait(struct session *s)
+{
+	struct group *const g = &s->group;
+
+	return g->n > 0 && clock_mono_ms() - g->began_ms >= GROUP_MS ? fetch_group_store(s)
+								     : FETCH_OK;
 }
 
 static void adopted(struct session *s, struct message *m)

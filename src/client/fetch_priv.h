@@ -73,6 +73,9 @@ enum fetch_status fetch_adopt(struct session *s, struct message *m);
 
 /* A message that is whole joins the group. */
 enum fetch_status fetch_group_add(struct session *s, struct message *m);
+
+/* It doesn't wait for ever, should the next message be long. */
+enum fetch_status fetch_group_wait(struct session *s);
 enum fetch_status fetch_group_store(struct session *s);
 void fetch_group_abort(struct session *s);
 

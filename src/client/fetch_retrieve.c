@@ -34,12 +34,14 @@ static enum fetch_status begin(void *ctx, struct message *m)
 static enum fetch_status text(void *ctx, struct message *m, struct span octets)
 {
 	struct session *const s = ctx;
+	enum fetch_status fs;
 
 	(void)m;
 	header_reader_take(&s->header, octets);
 	s->octets_come += octets.n;
 	tell_progress(s);
-	return fetch_disk_status(incoming_write(s->target, &s->incoming, octets, s->err));
+	fs = fetch_disk_status(incoming_write(s->target, &s->incoming, octets, s->err));
+	return fs == FETCH_OK ? fetch_group_wait(s) : fs;
 }
 
 /* It was here all along: what has come of it isn't needed. */
@@ -63,6 +65,11 @@ static enum fetch_status end(void *ctx, struct message *m)
 	enum fetch_status fs;
 
 	header_reader_end(&s->header, &header);
+	/* The terminator decides, and servers count as they like: only who looks on is told. */
+	if (m->octets != s->incoming.bytes && s->options->observer.line != NULL)
+		fetch_remark(s, "message %lu has %llu octets, LIST said %llu",
+			     (unsigned long)m->number, (unsigned long long)s->incoming.bytes,
+			     (unsigned long long)m->octets);
 	s->messages_come++;
 	tell_progress(s);
 	fs = fetch_state_status(plan_fetched(&plan, m, &header, s->err));

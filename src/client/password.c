@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,30 +67,52 @@ static enum fetch_status from_file(const struct account *a, char *ret_password, 
 
 extern char **environ;
 
-/* Runs it in a shell, with the terminal if there is one. 0 or negative errno. */
-static int start_command(const char *command, pid_t *ret_pid, int *ret_fd)
+/* In a shell, with its output into fd, and with the signals that we ignore. An errno. */
+static int spawn_shell(char *command, int fd, pid_t *ret_pid)
 {
 	char sh[] = "sh";
 	char option[] = "-c";
-	char *const text = strdup(command);
-	char *const argv[] = {sh, option, text, NULL};
+	char *const argv[] = {sh, option, command, NULL};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t signals;
+	int e = posix_spawn_file_actions_init(&actions);
+
+	if (e != 0)
+		return e;
+	e = posix_spawnattr_init(&attributes);
+	if (e != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return e;
+	}
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGPIPE);
+	(void)sigaddset(&signals, SIGXFSZ);
+	(void)posix_spawnattr_setsigdefault(&attributes, &signals);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	e = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
+	if (e == 0)
+		e = posix_spawn(ret_pid, "/bin/sh", &actions, &attributes, argv, environ);
+	(void)posix_spawnattr_destroy(&attributes);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	return e;
+}
+
+/* Runs it, with the terminal if there is one. 0 or negative errno. */
+static int start_command(const char *command, pid_t *ret_pid, int *ret_fd)
+{
+	char *const text = strdup(command);
 	int pair[2];
 	int e;
 
 	if (text == NULL)
 		return -ENOMEM;
 	if (pipe2(pair, O_CLOEXEC) < 0) {
+		e = errno;
 		free(text);
-		return -errno;
+		return -e;
 	}
-	e = posix_spawn_file_actions_init(&actions);
-	if (e == 0) {
-		e = posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO);
-		if (e == 0)
-			e = posix_spawn(ret_pid, "/bin/sh", &actions, NULL, argv, environ);
-		(void)posix_spawn_file_actions_destroy(&actions);
-	}
+	e = spawn_shell(text, pair[1], ret_pid);
 	free(text);
 	(void)close(pair[1]);
 	if (e != 0)

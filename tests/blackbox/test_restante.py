@@ -231,6 +231,13 @@ def test_bad_password_commands(client, account, command, wrong):
     assert wrong in client.fetch('--password-command', command, status=CONFIG).err
 
 
+def test_password_command_in_a_pipe(shared, client, account):
+    """It has the signals that a shell expects: who writes into a closed pipe dies of it, quietly."""
+    client.without_password()
+    result = client.fetch('--password-command', f'yes {PASSWORD} | head -n 1')
+    assert result.err == ''
+
+
 def test_never_on_the_command_line(client, account):
     client.fetch('--password', PASSWORD, status=USAGE)
 

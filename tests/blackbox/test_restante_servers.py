@@ -8,7 +8,8 @@ import pytest
 
 from bad_server import Close, Mail
 from harness import PASSWORD
-from restante_client import (CONFIG, DATAERR, NOPERM, PROTOCOL, TEMPFAIL, UNAVAILABLE)
+from restante_client import CONFIG, DATAERR, NOPERM, PROTOCOL, TEMPFAIL, UNAVAILABLE
+from wire import PATIENCE
 
 
 def text(n, body=b'body\r\n'):
@@ -253,6 +254,27 @@ def test_state_is_lost(server, client):
     client.check(octets(*before))
     client.fetch('--delete')
     assert server.mails == []
+
+
+def test_size_that_is_wrong_is_told(server, client):
+    server.mails[1].size = 7
+    n = len(server.mails[1].octets)
+    assert f'message 2 has {n} octets, LIST said 7' in client.fetch('-v').err
+
+
+def test_whole_ones_do_not_wait(server, client):
+    """However long the next one takes, a message that has come is in the Maildir soon."""
+    def long(session, _):
+        session.send(b'+OK\r\n')
+        deadline = time.monotonic() + PATIENCE
+        while not client.maildir.exists() or not client.mails():
+            assert time.monotonic() < deadline
+            session.send(b'a line\r\n')
+            time.sleep(0.01)
+        session.send(b'.\r\n')
+
+    server.on['RETR 2'] = long
+    assert '3 fetched' in client.fetch().out
 
 
 # ---- Refusals ----
