@@ -392,19 +392,29 @@ static bool next_uidl(struct span name, int turn, struct maildir_uidl *uidl)
 	}
 }
 
-int maildir_catalog_name(struct maildir_catalog *c, uint32_t i)
+int maildir_catalog_name(struct maildir_catalog *c, uint32_t i, const struct maildir_given *g,
+			 struct span given)
 {
 	struct maildir_message *const m = &c->v[i];
 	const struct span name = maildir_message_name(c, m);
 	struct maildir_uidl uidl;
+	int r = 0;
 
 	if (uidls_fill(c) < 0)
 		return -ENOMEM;
-	for (int turn = 0;; turn++) {
-		if (!next_uidl(name, turn, &uidl))
-			return -ENOMEM;
-		if (uidl_put(c, i, maildir_uidl_span(&uidl)))
-			break;
+	if (given.n > 0 && uidl_put(c, i, given)) {
+		memcpy(uidl.text, given.p, given.n);
+		uidl.len = (uint8_t)given.n;
+	} else {
+		r = given.n > 0 ? 1 : 0;
+		for (int turn = 0;; turn++) {
+			if (!next_uidl(name, turn, &uidl))
+				return -ENOMEM;
+			if (g != NULL && maildir_given_has(g, maildir_uidl_span(&uidl)))
+				continue;
+			if (uidl_put(c, i, maildir_uidl_span(&uidl)))
+				break;
+		}
 	}
 	m->uidl_len = uidl.len;
 	/* Mostly it is the front of the name. */
@@ -412,5 +422,5 @@ int maildir_catalog_name(struct maildir_catalog *c, uint32_t i)
 		m->uidl = m->name;
 	else
 		m->uidl = maildir_pool_put(&c->text, maildir_uidl_span(&uidl));
-	return m->uidl == MAILDIR_NOWHERE ? -ENOMEM : 0;
+	return m->uidl == MAILDIR_NOWHERE ? -ENOMEM : r;
 }

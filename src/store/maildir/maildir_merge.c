@@ -8,6 +8,7 @@ struct merge {
 	struct maildir_drop *m;                /* Borrowed */
 	struct maildir_catalog *c;             /* Borrowed */
 	struct maildir_files files;            /* of the directories that were read */
+	struct maildir_given given;            /* read when something is new */
 	struct index_mark stamp[MAILDIR_DIRS]; /* the mark, or 0 */
 	uint64_t before[MAILDIR_DIRS];         /* modification time before it was read */
 };
@@ -244,6 +245,7 @@ static int check_old(struct merge *g, bool doubted, struct err *err)
 
 /* A file that no message has. */
 struct fresh {
+	uint32_t line; /* where an import has put it; MAILDIR_NOWHERE: behind those */
 	struct maildir_order order;
 	struct span name;
 	uint32_t file;
@@ -259,7 +261,10 @@ static int compare_fresh(const void *a, const void *b)
 	const struct fresh *const x = a;
 	const struct fresh *const y = b;
 	const size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
-	int r = compare_u64(x->order.seconds, y->order.seconds);
+	int r = compare_u64(x->line, y->line);
+
+	if (r == 0)
+		r = compare_u64(x->order.seconds, y->order.seconds);
 
 	if (r == 0)
 		r = compare_u64(x->order.micros, y->order.micros);
@@ -337,7 +342,28 @@ static int add_fresh(struct merge *g, const struct fresh *f, struct err *err)
 		g->c->v[at].state = MAILDIR_GONE;
 		return 0;
 	}
-	return r < 0 ? r : maildir_catalog_name(g->c, at);
+	if (r == 0)
+		r = maildir_catalog_name(g->c, at, &g->given,
+					 f->line != MAILDIR_NOWHERE ? g->given.v[f->line].uidl
+								    : span_of(NULL, 0));
+	if (r == 1)
+		maildir_say_odd(g->m, "'%s/%.*s' can't have the UIDL it was given: another has it",
+				maildir_where_name(file->where), (int)f->name.n, f->name.p);
+	return r < 0 ? r : 0;
+}
+
+/* Where it comes: as an import says, or by the time in its name. */
+static int put_in_order(struct merge *g, struct fresh *f)
+{
+	struct maildir_key key;
+
+	maildir_name_order(f->name, &f->order);
+	if (g->given.count == 0)
+		return 0;
+	if (!maildir_key_make(f->name, &key))
+		return -ENOMEM;
+	f->line = maildir_given_find(&g->given, &key);
+	return 0;
 }
 
 static int take_fresh(struct merge *g, struct err *err)
@@ -350,18 +376,25 @@ static int take_fresh(struct merge *g, struct err *err)
 		count += g->files.v[i].taken ? 0 : 1;
 	if (count == 0)
 		return 0;
+	r = maildir_given_read(g->m, &g->given, err);
+	if (r < 0)
+		return r;
 	v = malloc(count * sizeof(*v));
 	if (v == NULL)
 		return err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
 
-	for (uint32_t i = 0, n = 0; i < g->files.count; i++) {
+	for (uint32_t i = 0, n = 0; i < g->files.count && r == 0; i++) {
 		if (g->files.v[i].taken)
 			continue;
-		v[n] = (struct fresh){.name = maildir_file_name(&g->files, i), .file = i};
-		maildir_name_order(v[n].name, &v[n].order);
-		n++;
+		v[n] = (struct fresh){.line = MAILDIR_NOWHERE,
+				      .name = maildir_file_name(&g->files, i),
+				      .file = i};
+		r = put_in_order(g, &v[n++]);
 	}
-	qsort(v, count, sizeof(*v), compare_fresh);
+	if (r < 0)
+		(void)err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
+	else
+		qsort(v, count, sizeof(*v), compare_fresh);
 	for (uint32_t i = 0; i < count && r == 0; i++) {
 		r = add_fresh(g, &v[i], err);
 		if (r == -ENOMEM)
@@ -395,6 +428,7 @@ int maildir_merge(struct maildir_drop *m, int index_fd, const struct index_heade
 	if (r == 0)
 		r = take_fresh(&g, err);
 	maildir_files_done(&g.files);
+	maildir_given_done(&g.given);
 	if (r < 0) {
 		maildir_catalog_done(c);
 		return r;

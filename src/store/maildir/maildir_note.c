@@ -64,7 +64,9 @@ static int make_record(const char *name, struct index_record *ret_record)
 	maildir_catalog_init(&c);
 	if (maildir_key_make(span_str(name), &key) &&
 	    maildir_catalog_add(&c, &key, MAILDIR_NEW) != MAILDIR_NOWHERE) {
-		r = maildir_size_by_name(&c, &c.v[0]) ? maildir_catalog_name(&c, 0) : -EINVAL;
+		r = maildir_size_by_name(&c, &c.v[0])
+			    ? maildir_catalog_name(&c, 0, NULL, span_of(NULL, 0))
+			    : -EINVAL;
 		if (r == 0)
 			r = maildir_index_record(&c, &c.v[0], ret_record);
 	}

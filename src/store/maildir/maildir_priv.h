@@ -9,6 +9,7 @@
  *	maildir_scan      what is in new/ and cur/ now, and when that was
  *	maildir_catalog   the messages in memory while an index is made
  *	maildir_merge     what was known + what is there = the new list
+ *	maildir_given     UIDLs and order that an import has given
  *	maildir_size      how long a message is
  *	maildir_index     the list, written
  *	maildir_locate    a message that is no longer where the index says
@@ -39,6 +40,7 @@
 #define MAILDIR_JOURNAL "restante.journal"
 #define MAILDIR_JOURNAL_TMP "restante.journal.tmp"
 #define MAILDIR_LOCK "restante.lock"
+#define MAILDIR_UIDL "restante.uidl"
 
 /* Which of the two directories that hold messages; also the place in index_header.dirs. */
 enum maildir_where { MAILDIR_NEW, MAILDIR_CUR };
@@ -248,12 +250,51 @@ uint32_t maildir_catalog_add(struct maildir_catalog *c, const struct maildir_key
 /* Of messages that have one UIDL, only the first stays. For an index that isn't trusted. */
 int maildir_catalog_unique(struct maildir_catalog *c);
 
-/* Gives message i a UIDL that no other has. 0 or -ENOMEM. */
-int maildir_catalog_name(struct maildir_catalog *c, uint32_t i);
+struct maildir_given;
+
+/*
+ * Gives message i a UIDL that no other has: the given one, if there is one and nobody has it
+ * yet (1: somebody has), else one from its name that isn't given to another. 0 or -ENOMEM.
+ */
+int maildir_catalog_name(struct maildir_catalog *c, uint32_t i, const struct maildir_given *g,
+			 struct span uidl);
 
 /* Gives message m the name of a file. 0 or -ENOMEM. */
 int maildir_catalog_rename(struct maildir_catalog *c, struct maildir_message *m, struct span name,
 			   enum maildir_where where);
+
+/* ---- maildir_given.c: what an import has given ---- */
+
+struct maildir_given_line {
+	struct span uidl; /* both in the file */
+	struct span name;
+	uint32_t hash; /* of the name's key */
+	uint32_t next_key;
+	uint32_t next_uidl;
+	bool used;
+};
+
+/* Zeroed, it gives nothing. */
+struct maildir_given {
+	char *file;                   /* Owned */
+	struct maildir_given_line *v; /* in the order of the messages. Owned */
+	uint32_t count;
+	uint32_t *by_key;  /* Owned */
+	uint32_t *by_uidl; /* Owned */
+	uint32_t mask;
+};
+
+struct maildir_drop;
+
+/* 0, also when there is no file; -EBADMSG or -EPERM for one that can't be believed. */
+int maildir_given_read(struct maildir_drop *m, struct maildir_given *g, struct err *err);
+void maildir_given_done(struct maildir_given *g);
+
+/* The line for this file, which is used then; MAILDIR_NOWHERE when there is none. */
+uint32_t maildir_given_find(struct maildir_given *g, const struct maildir_key *k);
+
+/* Is this UIDL given to a message, be it here or not? */
+bool maildir_given_has(const struct maildir_given *g, struct span uidl);
 
 /* ---- maildir_open.c: one session ---- */
 
@@ -497,6 +538,9 @@ int maildir_sync_dirs(struct maildir_drop *m, struct err *err);
 
 /* Takes the journal away, durably. */
 int maildir_journal_remove(struct maildir_drop *m, struct err *err);
+
+/* All of a file: 0, -EFBIG past max, -ENOMEM, or as the disk says. The caller frees *ret_p. */
+int maildir_read_all(int fd, off_t size, size_t max, char **ret_p);
 
 /* Finishes an interrupted commit, if there is one; what can't be deleted is in m->pending. */
 int maildir_replay(struct maildir_drop *m, struct err *err);

@@ -32,12 +32,11 @@ static int sort_pending(struct maildir_drop *m)
 	return 0;
 }
 
-/* All of the file, or NULL: -EFBIG (not ours), -ENOMEM, or as the disk says. */
-static int read_all(int fd, off_t size, char **ret_p)
+int maildir_read_all(int fd, off_t size, size_t max, char **ret_p)
 {
 	char *p;
 
-	if ((uint64_t)size > JOURNAL_BYTES_MAX)
+	if ((uint64_t)size > max)
 		return -EFBIG;
 	p = malloc((size_t)size + 1);
 	if (p == NULL)
@@ -103,7 +102,7 @@ int maildir_replay(struct maildir_drop *m, struct err *err)
 		foreign = !maildir_is_private(&m->owner.o, &st);
 	else
 		foreign = false;
-	r = fd < 0 || foreign ? fd : read_all(fd, st.st_size, &p);
+	r = fd < 0 || foreign ? fd : maildir_read_all(fd, st.st_size, JOURNAL_BYTES_MAX, &p);
 	sys_close(fd);
 	if (r < 0 && !foreign && r != -EFBIG && r != -ELOOP)
 		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_JOURNAL);
