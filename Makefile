@@ -22,7 +22,7 @@ help:
 	@echo 'make test STEPS=... only some steps: gcc clang asan tsan fuzz'
 	@echo 'make install        into /usr/local; or: make install PREFIX=/usr DESTDIR=/tmp/package'
 	@echo 'make fuzz           let every fuzz target search; SECONDS=60 is the time for each'
-	@echo 'make bench          measure speed beside Dovecot (needs root, takes long)'
+	@echo 'make bench          measure speed beside Dovecot (needs root, takes long; QUICK=1: less)'
 	@echo 'make format         clang-format over all C files'
 	@echo 'make clean          remove $(BUILD)/'
 	@echo
@@ -59,7 +59,7 @@ bench:
 	@[ -f $(BUILD)/bench/build.ninja ] || \
 		meson setup --buildtype=release -Dbench=true $(BUILD)/bench >/dev/null
 	@ninja -C $(BUILD)/bench $$([ -t 1 ] || echo --quiet)
-	@RESTANTE_BUILD=$(BUILD)/bench bench/compare.py
+	@RESTANTE_BUILD=$(BUILD)/bench bench/compare.py $(if $(QUICK),--quick)
 
 format:
 	@tools/install-deps format

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """compare.py [--quick] [--only ROW,...] [--plots] [--output FOLDER] - measures restante beside Dovecot
-and a null server, and says which of the aims in doc/performance.md are reached.
+and a null server, and says which of the aims in rows.py are reached.
 
 Needs root: for Dovecot, for cgroups, and to run each server as somebody else. Writes results.json,
 table.md and the plots (*.svg) into FOLDER. README.md beside this file says how it measures.
