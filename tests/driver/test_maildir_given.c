@@ -226,6 +226,22 @@ static void test_twice(void **state)
 	assert_true(help_noticed(h, "3.c"));
 }
 
+/* What is given to a message that isn't here (yet, or any more) is kept for it. */
+static void test_kept_for_absent(void **state)
+{
+	struct help *const h = *state;
+	char *list;
+
+	help_write("restante-uidl 1\n4.d 9.not-here\nend 1\n", "%s/restante.uidl", h->maildrop);
+	list = help_poll(h, NULL);
+	assert_memory_equal(list, "1.a 2.b 3.c ~", 13);
+	free(list);
+	help_write("9\r\n", "%s/new/9.not-here", h->maildrop);
+	list = help_poll(h, NULL);
+	assert_non_null(strstr(list, " 4.d "));
+	free(list);
+}
+
 static void test_of_others(void **state)
 {
 	struct help *const h = *state;
@@ -252,7 +268,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_uidl_and_order),    TEST(test_long),  TEST(test_cut_everywhere),
-		cmocka_unit_test(test_forms), TEST(test_twice), TEST(test_of_others),
+		cmocka_unit_test(test_forms), TEST(test_twice), TEST(test_kept_for_absent),
+		TEST(test_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
