@@ -290,7 +290,7 @@ def check_refused(wire):
     assert wire.multi('AUTH') == []
     wire.ok('STLS')
     wire.start_tls(client())
-    assert set(wire.multi('CAPA')) == COMMON | {'USER', SASL}
+    assert set(wire.multi('CAPA')) == COMMON | {'USER', SASL_TLS}
     wire.login('user0', PASSWORD)
     wire.quit()
 
