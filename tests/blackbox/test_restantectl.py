@@ -477,7 +477,9 @@ def stand_in(spool):
     """A process that is called as the server is."""
     program = spool.dir / 'restanted'
     shutil.copy('/bin/sleep', program)
-    process = subprocess.Popen([program, '600'])
+    # Under nohup(1) it would be deaf to SIGHUP.
+    process = subprocess.Popen([program, '600'],
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     # Not before exec(2) has it got its name.
     deadline = time.monotonic() + PATIENCE
     while Path(f'/proc/{process.pid}/comm').read_text() != 'restanted\n':
