@@ -166,9 +166,11 @@ static void a_poll_waits_for_no_hash(void **state)
 	peers_start(p);
 	say_pass(p->a, 1, "carol", "pass word");
 	hear_open(p, LISTENER_A, 1, "carol");
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
 	for (uint64_t i = 0; i < 16; i++)
 		say_pass(p->b, 100 + i, "carol", "wrong");
 	say_pass(p->a, 2, "carol", "pass word");
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
 	hear_open(p, LISTENER_A, 2, "carol");
 	while (peers_readable(p->b)) {
 		assert_true(peers_receive(p->b));
@@ -196,12 +198,14 @@ static void cancelled_ones_get_no_grant(void **state)
 	p->config.auth_cache_seconds = 0;
 	peers_start(p);
 	/* One in the pool, one waiting for it, and both ids used again at once. */
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
 	say_pass(p->a, 1, "carol", "pass word");
 	say_pass(p->a, 2, "carol", "pass word");
 	say_cancel(p->a, 1);
 	say_cancel(p->a, 2);
 	say_cancel(p->a, 3);
 	say_pass(p->a, 1, "alice", "secret-a");
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
 	hear_open(p, LISTENER_A, 1, "alice");
 	say_pass(p->a, 2, "alice", "secret-a");
 	hear_open(p, LISTENER_A, 2, "alice");
@@ -227,14 +231,18 @@ static void too_many_of_one_name(void **state)
 	peers_start(p);
 	/* The same for a user and for nobody. */
 	for (size_t i = 0; i < 2; i++) {
+		/* All at once: it might be done with the first before it hears of the third. */
+		assert_int_equal(kill(p->pid, SIGSTOP), 0);
 		say_pass(p->a, 1, names[i], "wrong");
 		say_pass(p->a, 2, names[i], "wrong");
 		say_pass(p->a, 3, names[i], "wrong");
+		assert_int_equal(kill(p->pid, SIGCONT), 0);
 		hear_failed(p->a, 3, IPC_TOO_MANY);
 		hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
 		hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
 	}
 	/* Who has gone isn't counted: neither one in the pool nor one that waits for it. */
+	assert_int_equal(kill(p->pid, SIGSTOP), 0);
 	say_pass(p->b, 1, "other", "x");
 	say_pass(p->a, 1, "carol", "wrong");
 	say_pass(p->a, 2, "carol", "wrong");
@@ -242,6 +250,7 @@ static void too_many_of_one_name(void **state)
 	say_cancel(p->a, 2);
 	say_pass(p->a, 3, "carol", "wrong");
 	say_pass(p->a, 4, "carol", "pass word");
+	assert_int_equal(kill(p->pid, SIGCONT), 0);
 	hear_failed(p->a, 3, IPC_BAD_CREDENTIALS);
 	hear_open(p, LISTENER_A, 4, "carol");
 }
