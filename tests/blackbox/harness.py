@@ -6,6 +6,7 @@ crashed and that no password is in its log.
 """
 import base64
 import contextlib
+import ctypes
 import os
 import poplib
 import re
@@ -19,6 +20,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from wire import PATIENCE, Wire
 
@@ -353,3 +356,30 @@ def running():
                 daemon.process.kill()
                 daemon.process.wait()
             daemon.remove()
+
+
+def in_a_network_of_its_own(test, **sysctl):
+    """Runs test() where 192.0.2.1 is this machine too, and nothing else exists. Needs root.
+
+    sysctl: net.ipv4's, with values of their own.
+    """
+    problems = []
+
+    def run():
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if shutil.which('ip') is None or libc.unshare(0x40000000) != 0:  # CLONE_NEWNET
+                pytest.skip('no network of its own')  # it would have been this thread's alone
+            subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+            subprocess.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo'], check=True)
+            for name, value in sysctl.items():
+                Path(f'/proc/sys/net/ipv4/{name}').write_text(value)
+            test()
+        except BaseException as e:  # pylint: disable=broad-except
+            problems.append(e)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if problems:
+        raise problems[0]

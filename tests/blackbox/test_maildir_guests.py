@@ -346,6 +346,7 @@ def sparse(server, user, name, size):
     with path.open('r+b') as f:
         f.seek(size - 2)
         f.write(b'\r\n')
+    return path
 
 
 def test_totals_above_4_gib(in_memory):
@@ -364,18 +365,22 @@ def test_totals_above_4_gib(in_memory):
 
 
 def test_a_message_above_4_gib(in_memory):
-    """Its last octets too: what is behind 4 GiB isn't what is behind 0."""
+    """What is behind 4 GiB isn't what is behind 0; so far behind that it is asked for by itself."""
     user = in_memory.user()
-    size = 4 * GIB + 100_000
-    sparse(in_memory, user, f'1.x.host,S={size},W={size},D=0', size)
+    at, size = 4 * GIB + (16 << 20), 4 * GIB + (32 << 20)
+    mark = b'here\r\n'
+    path = sparse(in_memory, user, f'1.x.host,S={size},W={size},D=0', size)
+    with path.open('r+b') as f:
+        f.seek(at)
+        f.write(mark)
     with in_memory.wire(user) as wire:
         assert wire.stat() == (1, size)
         assert wire.ok('LIST 1') == f'1 {size}'
         assert str(size) in wire.ok('RETR 1')
-        left = size - len(wire.buffer) - 1000
+        left = at - len(wire.buffer)
         wire.buffer = b''
         scratch = bytearray(1 << 20)
         while left > 0:  # the kernel throws them away: nobody looks at 4 GiB of NULs
             left -= wire.socket.recv_into(scratch, min(len(scratch), left), socket.MSG_TRUNC)
-        assert wire.octets() == b'\0' * 998 + b'\r\n'
+        assert wire.octets() == mark + bytes(size - at - len(mark) - 2) + b'\r\n'
         wire.ok('NOOP')

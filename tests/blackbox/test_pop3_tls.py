@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """CAPA, pipelining, STLS and TLS: what is offered, and what may be said before and after it."""
 import base64
-import ctypes
-import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -12,7 +9,7 @@ import warnings
 
 import pytest
 
-from harness import PASSWORD, running
+from harness import PASSWORD, in_a_network_of_its_own, running
 from wire import PATIENCE, Wire
 
 SASL = 'SASL SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN'
@@ -308,33 +305,6 @@ def test_never_in_clear_and_no_certificate(make_daemon):
         assert wire.err('USER user0') == 'USER: not without TLS'
 
 
-def in_a_network_of_its_own(test):
-    """Runs test() where 192.0.2.1 is this machine, and nothing else exists. Needs root."""
-    problems = []
-
-    def run():
-        try:
-            test()
-        except BaseException as e:  # pylint: disable=broad-except
-            problems.append(e)
-
-    def enter():
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(0x40000000) != 0:  # CLONE_NEWNET, for this thread
-            problems.append(pytest.skip.Exception(os.strerror(ctypes.get_errno())))
-            return
-        subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
-        subprocess.run(['ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo'], check=True)
-        run()
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    if problems:
-        raise problems[0]
-
-
-@pytest.mark.skipif(shutil.which('ip') is None, reason='no ip(8)')
 @pytest.mark.parametrize('setting', ['never', 'loopback', 'send-passwords-in-clear'])
 def test_from_another_machine(setting):
     def test():
