@@ -100,7 +100,8 @@ class Postfix:
             return s.connect_ex(('127.0.0.1', self.port.number)) == 0
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        # The master is a child of what was started, and would outlive it.
+        self.command('postfix', 'stop')
         self.process.wait(PATIENCE)
         self.port.socket.close()
 
