@@ -20,6 +20,7 @@ from lmtp_client import Lmtp, stuff
 
 USERS = 6
 SENDERS = 3
+WAITING = 30             # messages of a user: a reader must come to the end of them between two kills
 LIVES = 40               # of the server
 KILLS_IN_A_LIFE = (3, 5)  # with more, the master begins to wait before it starts a child again
 SEED = int(os.environ.get('RESTANTE_SEED') or time.time_ns() % 1_000_000)
@@ -71,6 +72,11 @@ class Truth:
             for user in users:
                 self.maybe[user].add(self.last)
             return self.last
+
+    def has_room(self):
+        """Users whose reader keeps up: without this, senders outrun readers for ever."""
+        with self.lock:
+            return [u for u in range(USERS) if len(self.here[u]) < WAITING]
 
     def accepted(self, number, user):
         with self.lock:
@@ -155,8 +161,11 @@ class Sender(Worker):
         with Lmtp(self.server.lmtp) as lmtp:
             lmtp.hello()
             for _ in range(self.random.randint(1, 20)):
-                self.deliver(lmtp, self.random.sample(range(USERS), self.random.choice([1, 1, 2, 4])))
-                if self.done.is_set():
+                users = self.truth.has_room()
+                if users:
+                    count = self.random.choice([1, 1, 2, 4])
+                    self.deliver(lmtp, self.random.sample(users, min(count, len(users))))
+                if self.done.wait(0 if users else 0.01):
                     break
 
     def deliver(self, lmtp, users):

@@ -80,6 +80,56 @@ class Step:
         return self.count
 
 
+class Scripted(test_all.Step):
+    """A step whose test runs have been written down."""
+
+    def __init__(self, *runs):
+        super().__init__('gcc', 'whatever')
+        self.runs, self.asked = list(runs), []
+
+    def meson_test(self, *what):
+        self.asked.append(what)
+        return self.runs.pop(0)
+
+
+class OnceMore(unittest.TestCase):
+    GOOD = ('unit / a', 'OK', '3 passed in 0.10s\n')
+    BAD = ('unit / b', 'FAIL', 'assert 1 == 2\n1 failed, 3 passed in 0.10s\n')
+    AGAIN = ('unit / b', 'OK', '4 passed in 0.10s\n')
+
+    def run_step(self, *runs):
+        step = Scripted(*runs)
+        with redirect_stdout(io.StringIO()):
+            return step, step.test()
+
+    def test_green_is_not_run_again(self):
+        step, count = self.run_step((0, [self.GOOD], []))
+        self.assertEqual((count.passed, count.failed, count.unsteady), (3, 0, []))
+        self.assertEqual(len(step.asked), 1)
+
+    def test_what_passes_alone_is_unsteady_and_says_so(self):
+        step, count = self.run_step((1, [self.GOOD, self.BAD], []), (0, [self.AGAIN], []))
+        self.assertEqual((count.passed, count.failed), (7, 0))
+        self.assertEqual(count.unsteady, [('gcc: unit / b', self.BAD[2])])
+        self.assertEqual(step.asked[1], ('b',))
+
+    def test_what_fails_twice_has_failed(self):
+        _, count = self.run_step((1, [self.GOOD, self.BAD], []), (1, [self.BAD], []))
+        self.assertEqual((count.passed, count.failed), (6, 1))
+        self.assertEqual(count.broken, [('gcc: unit / b', self.BAD[2])])
+
+    def test_a_report_is_a_failure_whatever_passes(self):
+        _, count = self.run_step((0, [self.GOOD], [('report.1', 'data race')]))
+        self.assertEqual((count.passed, count.failed), (3, 1))
+        _, count = self.run_step((1, [self.BAD], []), (0, [self.AGAIN], [('report.2', 'leak')]))
+        self.assertEqual(count.failed, 1)
+
+    def test_a_run_without_results_has_failed(self):
+        self.assertEqual(self.run_step((0, [], []))[1].failed, 1)
+        self.assertEqual(self.run_step((1, [self.GOOD], []))[1].failed, 1)
+        self.assertEqual(self.run_step((1, [self.BAD], []), (1, [], []))[1].failed, 1)
+
+
 class Ending(unittest.TestCase):
     def run_steps(self, *steps, argv=()):
         saved, test_all.STEPS = test_all.STEPS, steps
