@@ -194,7 +194,7 @@ static void begin(int fd, bool tls)
 	if (!tls) {
 		put(p, "+OK\r\n");
 		on_ready(&p->conn);
-	} else if (conn_start_tls(&p->conn, null_server.tls) < 0) {
+	} else if (conn_start_tls(&p->conn, null_server.tls, NULL) < 0) {
 		conn_close(&p->conn);
 	} else {
 		conn_watch(&p->conn, true, false);

@@ -45,6 +45,7 @@ int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
 	c->on_closed = on_closed;
 	c->_poll.data = c;
 	c->_ssl = NULL;
+	c->_alpn = NULL;
 	c->_fd = fd;
 	c->_armed = 0;
 	c->_may_read = false;

@@ -39,6 +39,7 @@ struct conn {
 
 	uv_poll_t _poll;
 	struct ssl_st *_ssl; /* Owned, or NULL in clear */
+	const char *_alpn;   /* Borrowed: what the server speaks here, or NULL */
 	int _fd;             /* Owned */
 	uint8_t _armed;      /* what libuv watches for */
 	bool _may_read;      /* reading was not yet answered with "not now" */
@@ -60,8 +61,12 @@ int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
  * Begins TLS as the server; what the peer sends from now on must be a handshake.
  * The caller first throws away what it has read and not used: that was sent in
  * clear, and perhaps not by the peer (RFC 2595 section 4). -ENOMEM.
+ *
+ * protocol is this connection's name in ALPN (RFC 7301), such as "pop3", and outlives
+ * it: a peer that offers others and not this one came to the wrong place, and is
+ * refused. NULL: the protocol has no such name, and what a peer offers is ignored.
  */
-int conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx);
+int conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx, const char *protocol);
 
 /*
  * The same as the client: for load generators and tests, which talk to a server that

@@ -57,12 +57,15 @@ static int start_tls(struct conn *c, SSL *ssl)
 	return 0;
 }
 
-int conn_start_tls(struct conn *c, SSL_CTX *ctx)
+int conn_start_tls(struct conn *c, SSL_CTX *ctx, const char *protocol)
 {
 	SSL *const ssl = SSL_new(ctx);
 
-	if (ssl != NULL)
+	c->_alpn = protocol;
+	if (ssl != NULL) {
+		SSL_set_app_data(ssl, c);
 		SSL_set_accept_state(ssl);
+	}
 	return start_tls(c, ssl);
 }
 

@@ -6,7 +6,10 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "net/conn.h"
 
 /* Takes OpenSSL's first word on what went wrong, which is nearest to the cause. */
 static int tls_error(struct err *err, const char *what, const char *name)
@@ -78,6 +81,32 @@ static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct
 	return 0;
 }
 
+/*
+ * RFC 7301 section 3.2: among what the client offers, the protocol that is spoken on
+ * this connection, or no connection: who offers HTTP only was sent here by somebody
+ * who wants our answers taken for another server's (ALPACA).
+ */
+static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_n,
+		   const unsigned char *offered, unsigned n, void *arg)
+{
+	const struct conn *const c = SSL_get_app_data(ssl);
+	const char *const ours = c != NULL ? c->_alpn : NULL;
+
+	(void)arg;
+	if (ours == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	/* OpenSSL has looked: names of one octet at least, and none beyond the end. */
+	for (unsigned at = 0; at < n; at += 1U + offered[at]) {
+		if (offered[at] == strlen(ours) &&
+		    memcmp(offered + at + 1, ours, offered[at]) == 0) {
+			*ret_name = offered + at + 1;
+			*ret_n = offered[at];
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct err *err)
 {
 	static const unsigned char session_id_context[] = "restante";
@@ -107,6 +136,7 @@ int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_session_id_context(ctx, session_id_context,
 					     sizeof(session_id_context) - 1);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	/* One ticket: a mail client makes one connection at a time. */
 	(void)SSL_CTX_set_num_tickets(ctx, 1);
 	*ret_ctx = ctx;

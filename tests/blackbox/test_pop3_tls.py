@@ -199,6 +199,32 @@ def test_old_ciphers_are_refused(shared, cipher):
     assert error.value.reason == 'SSLV3_ALERT_HANDSHAKE_FAILURE'
 
 
+@pytest.mark.parametrize('version', [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize('offered, agreed', [
+    (None, None), (['pop3'], 'pop3'), (['http/1.1', 'pop3'], 'pop3'),
+    (['h2', 'http/1.1'], False), (['imap'], False), (['pop'], False), (['pop3s'], False),
+    (['POP3'], False)])
+def test_alpn(shared, version, offered, agreed):
+    """RFC 7301: ours when it is offered, nobody else's instead; most mail clients offer nothing."""
+    context = shared.context()
+    context.minimum_version = context.maximum_version = version
+    if offered:
+        context.set_alpn_protocols(offered)
+    if agreed is False:
+        with pytest.raises(ssl.SSLError) as error:
+            Wire(('127.0.0.1', shared.pop3s.number), context)
+        assert 'alert no application protocol' in str(error.value)  # Python has no word for it
+        return
+    with Wire(('127.0.0.1', shared.pop3s.number), context) as wire:
+        assert wire.socket.selected_alpn_protocol() == agreed
+        wire.ok()
+    with shared.wire() as wire:
+        wire.ok('STLS')
+        wire.start_tls(context)
+        assert wire.socket.selected_alpn_protocol() == agreed
+        wire.quit()
+
+
 def test_settings(make_daemon):
     daemon = make_daemon(tls_ciphers='ECDHE-ECDSA-AES256-GCM-SHA384')
     port = ('127.0.0.1', daemon.pop3s.number)

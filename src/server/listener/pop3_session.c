@@ -301,6 +301,7 @@ const struct session_ops pop3_session_ops = {
 	/* Several commands of a client that pipelines; a client that sends more waits. */
 	.in_cap = 1024,
 	.out_cap = 2048,
+	.alpn = "pop3",
 	.init = init,
 	.greet = greet,
 	.step = step,

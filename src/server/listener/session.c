@@ -158,7 +158,7 @@ void session_open(struct listener *l, const struct session_ops *ops, int fd,
 
 	if (tls) {
 		s->_phase = HANDSHAKE;
-		if (conn_start_tls(&s->conn, l->tls) < 0)
+		if (conn_start_tls(&s->conn, l->tls, ops->alpn) < 0)
 			session_close(s);
 		else
 			conn_watch(&s->conn, true, false);
@@ -260,7 +260,7 @@ static void start_tls(struct session *s)
 	/* Sent in clear, so perhaps by somebody else: thrown away (RFC 2595 section 4). */
 	secret_wipe(s->in, s->in_end);
 	s->in_at = s->in_end = 0;
-	if (conn_start_tls(&s->conn, s->listener->tls) < 0) {
+	if (conn_start_tls(&s->conn, s->listener->tls, s->ops->alpn) < 0) {
 		session_close(s);
 		return;
 	}

@@ -44,6 +44,7 @@ struct session_ops {
 	size_t size;   /* of its struct, which begins with struct session */
 	size_t in_cap; /* octets of input it can hold: a whole command at least */
 	size_t out_cap;
+	const char *alpn; /* its name in ALPN; NULL: none is registered */
 
 	/* The struct is zeroed; makes it what ended() can end. */
 	void (*init)(struct session *s);

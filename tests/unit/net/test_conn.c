@@ -131,7 +131,7 @@ static void shake_hands(size_t piece, const char *more)
 	int client;
 
 	begin_client();
-	assert_int_equal(conn_start_tls(&conn, server_ctx), 0);
+	assert_int_equal(conn_start_tls(&conn, server_ctx, NULL), 0);
 	do {
 		client = SSL_do_handshake(ssl);
 		if (client == 1 && more != NULL)
@@ -243,7 +243,7 @@ static void nonsense_is_no_handshake(void **state)
 {
 	(void)state;
 	connect_two();
-	assert_int_equal(conn_start_tls(&conn, server_ctx), 0);
+	assert_int_equal(conn_start_tls(&conn, server_ctx, NULL), 0);
 	send_octets("USER alice\r\nPASS secret\r\n", 25);
 	wait_readable();
 	assert_int_equal(conn_handshake(&conn), -EPROTO);
