@@ -39,6 +39,8 @@ struct row {
 	uint32_t home;
 	uint32_t mail;
 	uint32_t scram[SCRAM_HASHES];
+	uint32_t extra;
+	uint32_t n_extra;
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t line;
@@ -281,6 +283,8 @@ static int add_line(struct loading *l, struct span line)
 		.secret = end_field(t, it.secret),
 		.home = end_field(t, it.home),
 		.mail = end_field(t, it.mail),
+		.extra = end_field(t, it.extra),
+		.n_extra = (uint32_t)it.extra.n,
 		.uid = it.uid,
 		.gid = it.gid,
 		.line = l->line,
@@ -455,6 +459,7 @@ static void user_of(const struct table *t, const struct row *row, struct passwd_
 		.secret = t->text + row->secret,
 		.home = t->text + row->home,
 		.mail = t->text + row->mail,
+		.extra = span_of(t->text + row->extra, row->n_extra),
 		.uid = row->uid,
 		.gid = row->gid,
 	};

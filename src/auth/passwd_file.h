@@ -6,8 +6,9 @@
  *
  * Fields may be missing from the end; gecos and shell are not read. extra is
  * words with spaces between: userdb_mail, userdb_home, userdb_uid and userdb_gid
- * count, and our own scram_sha_1 and scram_sha_256 (scram.h: keys of the same password);
- * others are left to whoever wrote them. Lines that are empty or begin with
+ * count, our own scram_sha_1 and scram_sha_256 (scram.h: keys of the same password), and
+ * the rules of base/maildrop_rules.h; others are left to whoever wrote them. Lines that are empty
+ *or begin with
  * '#' are comments; lines may end with CR LF.
  *
  * A line that is wrong is reported and costs only its own user: no line can stop
@@ -47,7 +48,7 @@ struct passwd_line {
 
 enum passwd_status {
 	PASSWD_USER,
-	PASSWD_FLAWED, /* a user too, but an id or a path of it can't be used */
+	PASSWD_FLAWED, /* a user too, but an id, a path or a rule of it can't be used */
 	PASSWD_COMMENT,
 	PASSWD_BAD, /* no name in it that anybody could have */
 };
@@ -67,6 +68,7 @@ struct passwd_user {
 	const char *home;
 	const char *mail;
 	const char *scram[SCRAM_HASHES]; /* "": none */
+	struct span extra;               /* all the words, with spaces or NULs between */
 	uint32_t uid;
 	uint32_t gid;
 };

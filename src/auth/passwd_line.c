@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 #include "base/num.h"
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
@@ -126,8 +127,12 @@ enum passwd_status passwd_line_parse(struct span line, struct passwd_line *ret, 
 	read_id(field[GID], &ret->gid);
 	read_extra(field[EXTRA], ret);
 
+	struct maildrop_own_rules rules = {0};
+	struct err why;
 	const char *flaw = flaw_of(ret);
 
+	if (flaw == NULL && maildrop_own_rules_read(&rules, ret->extra, &why) < 0)
+		flaw = why.text;
 	if (flaw == NULL)
 		return PASSWD_USER;
 	(void)err_set(err, EINVAL, "user '%.*s': %s", (int)ret->name.n, ret->name.p, flaw);

@@ -115,6 +115,9 @@ static void run(struct userdb_query *q)
 		}
 
 		const struct userdb_source *s = &q->_db->sources[q->_at_source];
+
+		record.rules = (struct maildrop_own_rules){0};
+
 		const enum userdb_status status = s->ops->lookup(s->state, q, q->_name[q->_at_name],
 								 &record);
 
@@ -267,7 +270,11 @@ int userdb_maildrop(const struct user_record *r, const struct userdb_place *plac
 		.home = r->home,
 		.default_domain = place->default_domain,
 	};
-	struct userdb_maildrop m = {.uid = UINT32_MAX, .gid = UINT32_MAX};
+	struct userdb_maildrop m = {.uid = UINT32_MAX, .gid = UINT32_MAX, .rules = *place->rules};
+
+	if (r->rules.wrong != 0)
+		return err_set(err, EINVAL, "a rule of the user's cannot be understood");
+	maildrop_rules_override(&m.rules, &r->rules);
 
 	if (place->own_ids) {
 		m.uid = r->uid;

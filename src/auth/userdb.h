@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 #include "auth/scheme.h"
 
 /* A user, with everything that a login or a delivery wants to know. Wipe it after use. */
@@ -24,6 +25,7 @@ struct user_record {
 	char mail[LIMIT_PATH]; /* the user's own mail location, or "" */
 	uint32_t uid;          /* or PASSWD_NO_ID, PASSWD_BAD_ID of passwd_file.h */
 	uint32_t gid;
+	struct maildrop_own_rules rules;
 };
 
 enum userdb_status {
@@ -124,16 +126,18 @@ struct userdb_place {
 	const char *mail_location; /* user_mail_path() */
 	const char *default_domain;
 	bool own_ids; /* mail belongs to each user's own uid and gid, not to one for all */
+	const struct maildrop_rules *rules;
 };
 
 struct userdb_maildrop {
 	char path[LIMIT_PATH];
 	uint32_t uid; /* UINT32_MAX: whoever storage is */
 	uint32_t gid;
+	struct maildrop_rules rules;
 };
 
 /*
- * Where and as whom the user's mail is kept. -EINVAL with the reason when the
+ * Where, as whom and by which rules the user's mail is kept. -EINVAL with the reason when the
  * user's row or the location makes no sense; root never is the owner.
  */
 int userdb_maildrop(const struct user_record *r, const struct userdb_place *place,

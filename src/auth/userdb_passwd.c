@@ -88,6 +88,8 @@ static enum userdb_status lookup(void *state, struct userdb_query *q, const char
 	copy(ret_record->mail, sizeof(ret_record->mail), user.mail);
 	ret_record->uid = user.uid;
 	ret_record->gid = user.gid;
+	/* What is wrong was said when the file was read, and is remembered in the rules. */
+	(void)maildrop_own_rules_read(&ret_record->rules, user.extra, NULL);
 	return USERDB_FOUND;
 }
 

@@ -16,7 +16,7 @@ struct userdb_source {
 };
 
 struct userdb_source_ops {
-	/* name is normalised. Fills *ret_record for USERDB_FOUND. */
+	/* name is normalised. Fills *ret_record for USERDB_FOUND; it comes without rules. */
 	enum userdb_status (*lookup)(void *state, struct userdb_query *q, const char *name,
 				     struct user_record *ret_record);
 	void (*cancel)(void *state, struct userdb_query *q); /* NULL when it is never later */

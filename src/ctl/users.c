@@ -445,6 +445,7 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 		.mail_location = ctl->config.mail_location,
 		.default_domain = ctl->config.default_domain,
 		.own_ids = ctl->config.mail_user[0] == '\0',
+		.rules = &ctl->config.rules,
 	};
 	struct user_record record = {.uid = user->uid, .gid = user->gid};
 	struct userdb_maildrop maildrop;
@@ -453,6 +454,7 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 	copy(record.name, sizeof(record.name), user->name);
 	copy(record.home, sizeof(record.home), user->home);
 	copy(record.mail, sizeof(record.mail), user->mail);
+	(void)maildrop_own_rules_read(&record.rules, user->extra, NULL);
 	if (userdb_maildrop(&record, &place, &maildrop, &err) < 0)
 		(void)printf("maildrop: none: %s\n", err.text);
 	else

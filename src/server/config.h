@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/maildrop_rules.h"
 
 enum config_protocol { CONFIG_POP3, CONFIG_POP3S, CONFIG_LMTP };
 
@@ -73,6 +74,7 @@ struct config {
 	uint64_t message_size_limit; /* octets; 0: none */
 	uint32_t lmtp_max_recipients;
 	enum config_delivered_to lmtp_delivered_to;
+	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */
 	uint32_t listeners; /* 0: one a core */

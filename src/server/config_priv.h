@@ -10,7 +10,7 @@
 
 #include "server/config.h"
 
-enum config_kind { STRING, NUMBER, DURATION, SIZE, MODE, BOOL, CHOICE, LISTEN };
+enum config_kind { STRING, NUMBER, DURATION, SIZE, MODE, BOOL, CHOICE, LISTEN, RULE };
 
 /* One of the words of a choice, and the number that stands for it in struct config. */
 struct choice {

@@ -179,6 +179,15 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 				row->option.name, text);
 		return false;
 	}
+	case RULE: {
+		struct err err;
+
+		if (maildrop_rules_set(&rd->config->rules, span_str(row->option.name),
+				       span_str(text), &err) == 0)
+			return true;
+		config_complain(rd, line, "%s", err.text);
+		return false;
+	}
 	case BOOL: {
 		bool value;
 

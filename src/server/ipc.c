@@ -9,12 +9,13 @@
 
 /* How one member of a message is checked. */
 enum check_kind {
-	CHECK_END,  /* zero: ends a list */
-	CHECK_STR,  /* octets up to a NUL within arg */
-	CHECK_ZERO, /* arg octets of zero */
-	CHECK_MAX,  /* a uint32_t of arg at most */
-	CHECK_MIN1, /* a uint32_t, not 0 */
-	CHECK_FILE, /* a uint64_t that is a place in a file: two of them can be added */
+	CHECK_END,   /* zero: ends a list */
+	CHECK_STR,   /* octets up to a NUL within arg */
+	CHECK_ZERO,  /* arg octets of zero */
+	CHECK_MAX,   /* a uint32_t of arg at most */
+	CHECK_MIN1,  /* a uint32_t, not 0 */
+	CHECK_FILE,  /* a uint64_t that is a place in a file: two of them can be added */
+	CHECK_RULES, /* a struct maildrop_rules */
 };
 
 struct check {
@@ -64,6 +65,10 @@ struct row {
 #define FILE_AT(s, m)                                \
 	{                                            \
 		CHECK_FILE, offsetof(struct s, m), 0 \
+	}
+#define RULES(s, m)                                   \
+	{                                             \
+		CHECK_RULES, offsetof(struct s, m), 0 \
 	}
 #define STATUS(s) MAX(s, status, IPC_STATUSES - 1)
 #define ORIGIN(s) MAX(s, origin.flags, IPC_AUTH_TLS | IPC_AUTH_LOOPBACK), STR(s, origin.remote)
@@ -138,11 +143,11 @@ static const struct row rows[IPC_TYPES] = {
 
 	[IPC_GRANT_OPEN] = {"grant-open", FROM(AUTH), FROM(STORAGE), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_grant), NULL,
-		CHECKS(MAX(ipc_grant, transaction, 0), STR(ipc_grant, user), STR(ipc_grant, path),
+		CHECKS(MAX(ipc_grant, transaction, 0), RULES(ipc_grant, rules), STR(ipc_grant, user), STR(ipc_grant, path),
 		       ZERO(ipc_grant, address))},
 	[IPC_GRANT_DELIVER] = {"grant-deliver", FROM(AUTH), FROM(STORAGE), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_grant), NULL,
-		CHECKS(MIN1(ipc_grant, transaction), STR(ipc_grant, user), STR(ipc_grant, path),
+		CHECKS(MIN1(ipc_grant, transaction), RULES(ipc_grant, rules), STR(ipc_grant, user), STR(ipc_grant, path),
 		       STR(ipc_grant, address))},
 
 	[IPC_GET] = {"get", FROM(LISTENER), FROM(STORAGE), FD_NEVER, SESSION_SET,
@@ -266,6 +271,12 @@ static bool check_member(const union ipc_msg *m, const struct check *c)
 		return get_u32(m, c->at) != 0;
 	case CHECK_FILE:
 		return get_u64(m, c->at) <= INT64_MAX / 2;
+	case CHECK_RULES: {
+		struct maildrop_rules rules;
+
+		memcpy(&rules, p, sizeof(rules));
+		return maildrop_rules_check(&rules);
+	}
 	case CHECK_END:
 		break;
 	}

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 
 enum ipc_role { IPC_MASTER, IPC_LISTENER, IPC_AUTH, IPC_STORAGE, IPC_ROLES };
 
@@ -198,6 +199,7 @@ struct ipc_grant {
 	uint32_t transaction; /* IPC_GRANT_DELIVER: of the ipc_rcpt; else 0 */
 	uint32_t uid;         /* (uint32_t)-1: storage's own */
 	uint32_t gid;
+	struct maildrop_rules rules;
 	char user[LIMIT_USER + 1];
 	char path[LIMIT_PATH];
 	char address[LIMIT_ADDRESS + 1]; /* IPC_GRANT_DELIVER: as the sender wrote it */

@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 #include "base/span.h"
 
 struct store;
@@ -40,6 +41,7 @@ struct store_owner {
 	const char *path; /* absolute; the driver makes what is missing below it */
 	uid_t uid;        /* (uid_t)-1: stay who we are */
 	gid_t gid;
+	struct maildrop_rules rules;
 };
 
 /*

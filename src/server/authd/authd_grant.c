@@ -13,6 +13,7 @@ static enum ipc_status make_grant(const struct request *r, const struct user_rec
 		.mail_location = config->mail_location,
 		.default_domain = config->default_domain,
 		.own_ids = config->mail_user[0] == '\0',
+		.rules = &config->rules,
 	};
 	struct userdb_maildrop maildrop;
 	struct err err;
@@ -33,6 +34,7 @@ static enum ipc_status make_grant(const struct request *r, const struct user_rec
 	m->grant.listener = r->link->ch.peer_id;
 	m->grant.uid = maildrop.uid;
 	m->grant.gid = maildrop.gid;
+	m->grant.rules = maildrop.rules;
 	memcpy(m->grant.user, record->name, sizeof(m->grant.user));
 	memcpy(m->grant.path, maildrop.path, sizeof(m->grant.path));
 	*ret_m = m;

@@ -40,7 +40,8 @@ bool delivery_grant(struct session *s, const struct ipc_grant *m)
 
 	if (g == NULL)
 		return false;
-	*g = (struct grant){.transaction = m->transaction, .uid = m->uid, .gid = m->gid};
+	*g = (struct grant){
+		.transaction = m->transaction, .uid = m->uid, .gid = m->gid, .rules = m->rules};
 	memcpy(g->text, m->user, user);
 	memcpy(g->text + user, m->path, path);
 	memcpy(g->text + user + path, m->address, address);
@@ -92,6 +93,7 @@ static struct store_owner owner_of(const struct grant *g)
 		.path = g->path,
 		.uid = g->uid,
 		.gid = g->gid,
+		.rules = g->rules,
 	};
 }
 

@@ -67,6 +67,7 @@ static struct store_owner owner_of(const struct ipc_grant *g)
 		.path = g->path,
 		.uid = g->uid,
 		.gid = g->gid,
+		.rules = g->rules,
 	};
 }
 

@@ -58,6 +58,7 @@ struct grant {
 	uint32_t uid;
 	uint32_t gid;
 	uint8_t status; /* enum ipc_status, after the commit */
+	struct maildrop_rules rules;
 	/* Point into text. */
 	const char *user;
 	const char *path;

@@ -327,9 +327,11 @@ static void maildrops(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct user_record r = {
 			.name = "alice", .uid = cases[i].uid, .gid = cases[i].gid};
+		const struct maildrop_rules rules = {.newest = 7};
 		const struct userdb_place place = {.mail_location = "/v/%d/%n",
 						   .default_domain = "example.org",
-						   .own_ids = cases[i].own_ids};
+						   .own_ids = cases[i].own_ids,
+						   .rules = &rules};
 		struct userdb_maildrop m;
 		struct err err;
 		const int got = userdb_maildrop(&r, &place, &m, &err);
@@ -341,7 +343,23 @@ static void maildrops(void **state)
 		assert_string_equal(m.path, "/v/example.org/alice");
 		assert_int_equal(m.uid, cases[i].own_ids ? cases[i].uid : UINT32_MAX);
 		assert_int_equal(m.gid, cases[i].own_ids ? cases[i].gid : UINT32_MAX);
+		assert_int_equal(m.rules.newest, 7);
 	}
+}
+
+/* Perhaps it said what may be deleted: nobody is let in, and no mail is sent back. */
+static void a_rule_that_is_wrong(void **state)
+{
+	const struct user_record r = {.name = "alice", .rules = {.wrong = 1}};
+	const struct maildrop_rules rules = {0};
+	const struct userdb_place place = {
+		.mail_location = "/v/%n", .default_domain = "", .rules = &rules};
+	struct userdb_maildrop m;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(userdb_maildrop(&r, &place, &m, &err), -EINVAL);
+	assert_string_equal(err.text, "a rule of the user's cannot be understood");
 }
 
 static unsigned notices;
@@ -458,6 +476,7 @@ int main(void)
 		cmocka_unit_test(answers_that_come_later),
 		cmocka_unit_test(cancelled_means_no_answer),
 		cmocka_unit_test(maildrops),
+		cmocka_unit_test(a_rule_that_is_wrong),
 		cmocka_unit_test(trouble_is_said_once),
 		cmocka_unit_test(a_file_that_is_being_written),
 	};
