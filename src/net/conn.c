@@ -82,6 +82,26 @@ ssize_t conn_read(struct conn *c, void *p, size_t n)
 	return got;
 }
 
+ssize_t conn_peek(struct conn *c, void *p, size_t n)
+{
+	ssize_t got;
+
+	assert(n > 0 && c->_ssl == NULL);
+	if (c->_failed)
+		return -ECONNRESET;
+	do {
+		got = recv(c->_fd, p, n, MSG_PEEK);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0) {
+		const int r = -errno;
+
+		c->_may_read = false;
+		c->_failed = r != -EAGAIN;
+		return r;
+	}
+	return got;
+}
+
 ssize_t conn_write(struct conn *c, const void *p, size_t n, bool more)
 {
 	ssize_t put;

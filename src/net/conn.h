@@ -82,6 +82,12 @@ int conn_handshake(struct conn *c);
 ssize_t conn_read(struct conn *c, void *p, size_t n);
 
 /*
+ * What comes next, without taking it: exactly that can be read then, and TLS may follow
+ * behind it. Only in clear. 0 as conn_read().
+ */
+ssize_t conn_peek(struct conn *c, void *p, size_t n);
+
+/*
  * more: the rest follows at once, so the kernel may wait with a short packet.
  * After -EAGAIN in TLS the next write must begin with the same octets and be at
  * least as long: a record of them is on its way.

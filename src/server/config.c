@@ -49,7 +49,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const struct config_row *const row = row_named(opt->name, &i);
 
 	assert(row != NULL);
-	if (row->kind != LISTEN && reading.line[i] != 0) {
+	if (!config_row_is_list(row) && reading.line[i] != 0) {
 		config_complain(&reading, cfg->line, "%s is given twice (first in line %d)",
 				opt->name, reading.line[i]);
 		return -1;
@@ -116,6 +116,12 @@ static bool check_together(const struct config *c)
 					"pop3s_listen needs tls_certificate");
 			return false;
 		}
+		if (c->listen[i].proxy && c->n_proxy_trusted == 0) {
+			config_complain(&reading, 0,
+					"an address with \"proxy\" needs proxy_trusted: whom to "
+					"believe");
+			return false;
+		}
 	}
 	if (c->tls_key[0] != '\0' && c->tls_certificate[0] == '\0') {
 		config_complain(&reading, line_of("tls_key"), "tls_key needs tls_certificate");
@@ -156,8 +162,9 @@ static bool parse(char *text)
 	for (size_t i = 0; i < CONFIG_ROWS; i++) {
 		opts[i].name = config_rows[i].option.name;
 		opts[i].type = CFGT_STR;
-		opts[i].flags = config_rows[i].kind == LISTEN ? CFGF_LIST | CFGF_NODEFAULT
-							      : CFGF_NODEFAULT;
+		opts[i].flags = CFGF_NODEFAULT;
+		if (config_row_is_list(&config_rows[i]))
+			opts[i].flags |= CFGF_LIST;
 		opts[i].parsecb = on_value;
 	}
 
@@ -183,7 +190,7 @@ static bool parse(char *text)
 static void set_fallbacks(void)
 {
 	for (size_t i = 0; i < CONFIG_ROWS; i++) {
-		if (config_rows[i].kind == LISTEN)
+		if (config_row_is_list(&config_rows[i]))
 			continue;
 
 		const bool ok = config_set(&reading, &config_rows[i], 0,

@@ -24,6 +24,13 @@ struct config_listen {
 	enum config_protocol protocol;
 	char host[LIMIT_PATH]; /* numeric address, "*" for all, or a UNIX socket's path */
 	uint16_t port;         /* 0 for a UNIX socket */
+	bool proxy;            /* each connection begins with a PROXY protocol header */
+};
+
+/* Addresses that have their first bits in common. */
+struct config_network {
+	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint32_t bits;       /* of these 128 */
 };
 
 /* When a password may cross the network without TLS. */
@@ -40,6 +47,7 @@ enum config_delivered_to {
 };
 
 #define CONFIG_LISTEN_MAX 16
+#define CONFIG_NETWORKS_MAX 32
 
 struct config {
 	/* Network */
@@ -48,6 +56,8 @@ struct config {
 	char hostname[LIMIT_ADDRESS + 1]; /* in greetings and file names; default: the machine's */
 	uint32_t lmtp_socket_mode;        /* 0660 */
 	char lmtp_socket_group[64];       /* "": the server's own */
+	struct config_network proxy_trusted[CONFIG_NETWORKS_MAX];
+	uint32_t n_proxy_trusted;
 
 	/* TLS */
 	char tls_certificate[LIMIT_PATH]; /* PEM, the chain; "": no TLS */

@@ -10,7 +10,7 @@
 
 #include "server/config.h"
 
-enum config_kind { STRING, NUMBER, DURATION, SIZE, MODE, BOOL, CHOICE, LISTEN, RULE };
+enum config_kind { STRING, NUMBER, DURATION, SIZE, MODE, BOOL, CHOICE, LISTEN, RULE, NETWORKS };
 
 /* One of the words of a choice, and the number that stands for it in struct config. */
 struct choice {
@@ -29,9 +29,15 @@ struct config_row {
 	enum config_protocol protocol; /* of a LISTEN */
 };
 
-#define CONFIG_ROWS 39
+#define CONFIG_ROWS 40
 
 extern const struct config_row config_rows[CONFIG_ROWS];
+
+/* Its values stand in braces, and are added to what is there. */
+static inline bool config_row_is_list(const struct config_row *row)
+{
+	return row->kind == LISTEN || row->kind == NETWORKS;
+}
 
 /* A file that is being read. */
 struct config_reading {

@@ -135,6 +135,27 @@ static bool add_listen(struct config_reading *rd, const struct config_row *row, 
 	return true;
 }
 
+static bool add_network(struct config_reading *rd, const struct config_row *row, int line,
+			const char *text)
+{
+	struct config *const c = rd->config;
+
+	if (c->n_proxy_trusted == CONFIG_NETWORKS_MAX) {
+		config_complain(rd, line, "%s: more than %d networks", row->option.name,
+				CONFIG_NETWORKS_MAX);
+		return false;
+	}
+
+	const char *const wrong = config_network(text, &c->proxy_trusted[c->n_proxy_trusted]);
+
+	if (wrong != NULL) {
+		config_complain(rd, line, "%s: \"%s\": %s", row->option.name, text, wrong);
+		return false;
+	}
+	c->n_proxy_trusted++;
+	return true;
+}
+
 static bool set_string(struct config_reading *rd, const struct config_row *row, int line,
 		       const char *text)
 {
@@ -168,6 +189,8 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 		return set_choice(rd, row, line, text);
 	case LISTEN:
 		return add_listen(rd, row, line, text);
+	case NETWORKS:
+		return add_network(rd, row, line, text);
 	case MODE: {
 		uint32_t mode;
 

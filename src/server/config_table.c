@@ -56,6 +56,8 @@ const struct config_row config_rows[] = {
 	 .kind = MODE, AT(lmtp_socket_mode)},
 	{{"lmtp_socket_group", "string", "", "group of LMTP's UNIX sockets; empty: the server's own"},
 	 TEXT(lmtp_socket_group)},
+	{{"proxy_trusted", "list", "{}", "networks whose PROXY protocol headers are believed"},
+	 .kind = NETWORKS},
 
 	/* TLS */
 	{{"tls_certificate", "string", "", "certificate and its chain, PEM; empty: no TLS"},

@@ -2,6 +2,7 @@
 /*
  * accept.c - from a listening socket to a session, as far as the limits let it.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "server/config_address.h"
 #include "server/listener/listener_priv.h"
 #include "server/listener/lmtp_session.h"
 #include "server/listener/pop3_session.h"
@@ -63,41 +65,84 @@ static void log_refused(struct listener *l, const char *limit)
 	l->refused_logged_ms = now;
 }
 
-/* Says why, if it can be said without a handshake, and hangs up. */
-static void refuse(const struct acceptor *a, int fd)
+struct span accept_refusal(enum config_protocol protocol)
 {
 	static const struct span words[] = {
 		[CONFIG_POP3] = {.p = "-ERR [SYS/TEMP] too many connections\r\n", .n = 38},
 		[CONFIG_POP3S] = {.p = NULL, .n = 0},
 		[CONFIG_LMTP] = {.p = "421 4.7.0 too many connections\r\n", .n = 32},
 	};
-	const struct span text = words[a->config->protocol];
+
+	return words[protocol];
+}
+
+/* Says why, if it can be said without a handshake, and hangs up. */
+static void refuse(const struct acceptor *a, int fd)
+{
+	const struct span text = accept_refusal(a->config->protocol);
 
 	if (text.n > 0)
 		(void)send(fd, text.p, text.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)close(fd);
 }
 
+bool accept_counts(struct listener *l, uint64_t key)
+{
+	if (address_count_add(&l->addresses, key, l->config->max_connections_per_address) !=
+	    UINT32_MAX)
+		return true;
+	log_refused(l, "max_connections_per_address");
+	return false;
+}
+
+/* A header that anybody could send would let everybody be anybody. */
+static bool is_trusted(struct listener *l, const struct sockaddr *from)
+{
+	const uint64_t now = uv_now(l->loop);
+	uint8_t address[16];
+
+	address_octets(from, address);
+	if (config_network_has(l->config->proxy_trusted, l->config->n_proxy_trusted, address))
+		return true;
+	l->untrusted++;
+	if (l->untrusted_logged_ms == 0 || now - l->untrusted_logged_ms >= REFUSED_LOG_MS) {
+		char remote[INET6_ADDRSTRLEN];
+
+		(void)inet_ntop(AF_INET6, address, remote, sizeof(remote));
+		log_event(LOG_LEVEL_WARN, "proxy-refused", log_str("remote", remote),
+			  log_str("reason", "not in proxy_trusted"),
+			  log_num("refused", l->untrusted));
+		l->untrusted = 0;
+		l->untrusted_logged_ms = now;
+	}
+	return false;
+}
+
 static void take(struct acceptor *a, int fd, const struct sockaddr *from)
 {
 	struct listener *const l = a->listener;
 	const bool lmtp = a->config->protocol == CONFIG_LMTP;
-	/* An MTA has one address and many connections, so LMTP isn't counted by address. */
-	const uint64_t key = lmtp ? 0 : address_key(from);
+	/*
+	 * An MTA has one address and many connections, so LMTP isn't counted by address; nor
+	 * is a proxy, but those whom it speaks for.
+	 */
+	const uint64_t key = lmtp || a->config->proxy ? 0 : address_key(from);
+
+	if (a->config->proxy && !is_trusted(l, from)) {
+		(void)close(fd);
+		return;
+	}
 
 	if (l->n_sessions >= l->max_sessions) {
 		log_refused(l, "max_connections");
 		refuse(a, fd);
 		return;
 	}
-	if (key != 0 && address_count_add(&l->addresses, key,
-					  l->config->max_connections_per_address) == UINT32_MAX) {
-		log_refused(l, "max_connections_per_address");
+	if (key != 0 && !accept_counts(l, key)) {
 		refuse(a, fd);
 		return;
 	}
-	session_open(l, lmtp ? &lmtp_session_ops : &pop3_session_ops, fd, from, key,
-		     a->config->protocol == CONFIG_POP3S);
+	session_open(l, lmtp ? &lmtp_session_ops : &pop3_session_ops, fd, from, key, a->config);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)

@@ -42,6 +42,23 @@ static uint64_t key_v4(uint32_t network_order)
 	return UINT64_C(0xffff) << 32 | ntohl(network_order);
 }
 
+void address_octets(const struct sockaddr *address, uint8_t ret_octets[16])
+{
+	memset(ret_octets, 0, 16);
+	if (address->sa_family == AF_INET) {
+		struct sockaddr_in v4;
+
+		memcpy(&v4, address, sizeof(v4));
+		ret_octets[10] = ret_octets[11] = 0xff;
+		memcpy(ret_octets + 12, &v4.sin_addr, sizeof(v4.sin_addr));
+	} else if (address->sa_family == AF_INET6) {
+		struct sockaddr_in6 v6;
+
+		memcpy(&v6, address, sizeof(v6));
+		memcpy(ret_octets, &v6.sin6_addr, sizeof(v6.sin6_addr));
+	}
+}
+
 uint64_t address_key(const struct sockaddr *address)
 {
 	if (address->sa_family == AF_INET) {

@@ -23,6 +23,9 @@ struct address_count {
 int address_count_init(struct address_count *a, uint32_t max);
 void address_count_done(struct address_count *a);
 
+/* The address as IPv6 has it, IPv4 as ::ffff:a.b.c.d; all zero for one that is neither. */
+void address_octets(const struct sockaddr *address, uint8_t ret_octets[16]);
+
 /* What an address is counted as; 0 for one that isn't counted (a UNIX socket). */
 uint64_t address_key(const struct sockaddr *address);
 

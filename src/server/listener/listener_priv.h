@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/span.h"
 #include "server/config.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
@@ -56,12 +57,14 @@ struct listener {
 
 	struct timeouts timeouts;
 	uv_timer_t timer;
-	uint64_t timer_due_ms;      /* UINT64_MAX: not running */
-	uv_timer_t accept_timer;    /* after a lack of descriptors */
-	uv_timer_t drain_timer;     /* looks who may be sent away */
-	uv_timer_t drain_end_timer; /* sends away everybody */
-	uint64_t refused_logged_ms; /* the last line about refused connections */
-	uint32_t refused;           /* since then */
+	uint64_t timer_due_ms;        /* UINT64_MAX: not running */
+	uv_timer_t accept_timer;      /* after a lack of descriptors */
+	uv_timer_t drain_timer;       /* looks who may be sent away */
+	uv_timer_t drain_end_timer;   /* sends away everybody */
+	uint64_t refused_logged_ms;   /* the last line about refused connections */
+	uint32_t refused;             /* since then */
+	uint64_t untrusted_logged_ms; /* the same about who isn't in proxy_trusted */
+	uint32_t untrusted;
 	bool draining;
 
 	union ipc_msg msg; /* to build messages in */
@@ -72,6 +75,12 @@ struct listener {
 /* accept.c */
 int acceptors_open(struct listener *l, struct err *err);
 void acceptors_close(struct listener *l);
+
+/* One more connection of this address. False, after a line in the log, when it has too many. */
+bool accept_counts(struct listener *l, uint64_t key);
+
+/* What such a client is told; nothing, where that needs a handshake. */
+struct span accept_refusal(enum config_protocol protocol);
 
 /* listener.c: the session's deadline begins anew. */
 void listener_set_timeout(struct listener *l, struct session *s, enum timeout_kind kind);

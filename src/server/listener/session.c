@@ -26,14 +26,15 @@
 #define LINGER_OCTETS (1U << 20)
 
 /*
- *   HANDSHAKE ──► OPEN ◄──► STLS
- *       │          ├──► LINGER ──┐
- *       └──────────┴─────────────┴──► CLOSED
+ *   PROXIED ──► HANDSHAKE ──► OPEN ◄──► STLS
+ *      │            │          ├──► LINGER ──┐
+ *      └────────────┴──────────┴─────────────┴──► CLOSED
  *
+ * PROXIED and HANDSHAKE are passed by where nothing of the kind comes first.
  * Up to LINGER, ops->ended() has not been called; in CLOSED, only the memory is
  * left, until libuv lets go of it.
  */
-enum phase { HANDSHAKE, OPEN, STLS, LINGER, CLOSED };
+enum phase { PROXIED, HANDSHAKE, OPEN, STLS, LINGER, CLOSED };
 
 /* Called by the connection. */
 static void on_ready(struct conn *c)
@@ -53,7 +54,7 @@ static void on_closed(struct conn *c)
 	listener_session_gone(l);
 }
 
-static void describe(struct session *s, const struct sockaddr *from)
+void session_describe(struct session *s, const struct sockaddr *from)
 {
 	struct sockaddr_in6 v6;
 	struct sockaddr_in v4;
@@ -129,8 +130,27 @@ static void refuse(struct listener *l, uint64_t address_key, int r)
 	log_event(LOG_LEVEL_ERROR, "connection-refused", log_str("error", strerror(-r)));
 }
 
+/* Its client is known. */
+static void begin(struct session *s)
+{
+	log_event(LOG_LEVEL_DEBUG, "connect", log_hex("session", s->log_id),
+		  log_str("remote", s->remote));
+	if (s->listen->protocol == CONFIG_POP3S) {
+		s->_phase = HANDSHAKE;
+		if (conn_start_tls(&s->conn, s->listener->tls, s->ops->alpn) < 0)
+			session_close(s);
+		else
+			conn_watch(&s->conn, true, false);
+		return;
+	}
+	s->_phase = OPEN;
+	s->ops->greet(s);
+	drive(s);
+}
+
 void session_open(struct listener *l, const struct session_ops *ops, int fd,
-		  const struct sockaddr *from, uint64_t address_key, bool tls)
+		  const struct sockaddr *from, uint64_t address_key,
+		  const struct config_listen *listen)
 {
 	struct session *const s = make(l, ops);
 	int r;
@@ -148,25 +168,18 @@ void session_open(struct listener *l, const struct session_ops *ops, int fd,
 	}
 	s->id = s->log_id = new_id(l);
 	s->address_key = address_key;
-	describe(s, from);
+	s->listen = listen;
+	session_describe(s, from);
 	ops->init(s);
 	link_session(l, s);
 	session_table_add(&l->table, s);
 	listener_set_timeout(l, s, TIMEOUT_LOGIN);
-	log_event(LOG_LEVEL_DEBUG, "connect", log_hex("session", s->log_id),
-		  log_str("remote", s->remote));
-
-	if (tls) {
-		s->_phase = HANDSHAKE;
-		if (conn_start_tls(&s->conn, l->tls, ops->alpn) < 0)
-			session_close(s);
-		else
-			conn_watch(&s->conn, true, false);
+	if (listen->proxy) {
+		s->_phase = PROXIED;
+		conn_watch(&s->conn, true, false);
 		return;
 	}
-	s->_phase = OPEN;
-	ops->greet(s);
-	drive(s);
+	begin(s);
 }
 
 /* From here on the session is only a connection. */
@@ -226,6 +239,25 @@ static void finish(struct session *s)
 	conn_shutdown_write(&s->conn);
 	listener_set_timeout(s->listener, s, TIMEOUT_LINGER);
 	linger(s);
+}
+
+static void take_proxy(struct session *s)
+{
+	const int r = session_take_proxy(s);
+
+	if (r == 0) {
+		begin(s);
+	} else if (r == -EAGAIN) {
+		conn_watch(&s->conn, true, false);
+	} else if (r == -EBUSY && session_flush(s, false) == 0) {
+		finish(s);
+	} else {
+		if (r == -EPROTO)
+			log_event(LOG_LEVEL_WARN, "proxy-failed", log_hex("session", s->log_id),
+				  log_str("remote", s->remote),
+				  log_str("reason", "no PROXY protocol header"));
+		session_close(s);
+	}
 }
 
 /* False when it isn't done, or s is closed. */
@@ -403,6 +435,9 @@ void session_run(struct session *s)
 	case LINGER:
 		linger(s);
 		return;
+	case PROXIED:
+		take_proxy(s);
+		return;
 	case HANDSHAKE:
 	case STLS:
 		if (!handshake(s))
@@ -460,7 +495,7 @@ void session_drain(struct session *s)
 	s->stirred = false;
 	if (stirred)
 		return;
-	if (s->_phase == HANDSHAKE || s->_phase == STLS) {
+	if (s->_phase == PROXIED || s->_phase == HANDSHAKE || s->_phase == STLS) {
 		/* A slow handshake is no reason to drop anybody because of a reload. */
 		if (s->listener->process->drain_seconds != IPC_DRAIN_FOREVER)
 			session_close(s);

@@ -97,12 +97,15 @@ struct session {
 	 */
 	uint64_t id;
 	uint64_t log_id;
-	struct session *same_bucket; /* Borrowed: session_table.h */
-	struct session *prev;        /* Borrowed: of all in this listener */
-	struct session *next;        /* Borrowed */
+	const struct config_listen *listen; /* where it came in. Borrowed */
+	struct session *same_bucket;        /* Borrowed: session_table.h */
+	struct session *prev;               /* Borrowed: of all in this listener */
+	struct session *next;               /* Borrowed */
 	struct timeout timeout;
 	uint64_t acked;       /* when TIMEOUT_WRITE began: what the peer had taken */
 	uint64_t address_key; /* 0: not counted */
+	uint32_t proxy_extra; /* octets of a PROXY header that are still to be skipped */
+	bool proxy_known;     /* all but these have been read */
 
 	char *in; /* Owned: behind the struct, or in_grown */
 	uint32_t in_cap;
@@ -124,10 +127,22 @@ struct session {
 
 /*
  * Begins a session on an accepted socket, which is owned from here on. When there
- * is no memory it is closed, with a log line.
+ * is no memory it is closed, with a log line. Where listen says that a PROXY header
+ * comes first, from and address_key are the proxy's until it has come.
  */
 void session_open(struct listener *l, const struct session_ops *ops, int fd,
-		  const struct sockaddr *from, uint64_t address_key, bool tls);
+		  const struct sockaddr *from, uint64_t address_key,
+		  const struct config_listen *listen);
+
+/* Whose session it is: sets remote and loopback. */
+void session_describe(struct session *s, const struct sockaddr *from);
+
+/*
+ * Reads the PROXY header, and makes its client the session's: for the log, the limits and
+ * auth. 0 when that is done, -EAGAIN, -EBUSY when this client has too many connections,
+ * -EPROTO for another header or none, else the connection has failed.
+ */
+int session_take_proxy(struct session *s);
 
 /* Goes on as far as possible now. Call it after message() changed something, from outside step().
  * May close s. */

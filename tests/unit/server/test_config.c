@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "server/config.h"
+#include "server/config_address.h"
 
 static char path[64];
 
@@ -107,12 +109,13 @@ static void test_every_option(void **state)
 
 	(void)state;
 	load_good("# a comment\n"
-		  "pop3_listen = {\"*:110\", \"[::1]:110\"}\n"
+		  "pop3_listen = {\"*:110 proxy\", \"[::1]:110\"}\n"
 		  "pop3s_listen = {\"192.0.2.1:995\"}\n"
-		  "lmtp_listen = {\"unix:/run/restante/lmtp\", \"127.0.0.1:24\"}\n"
+		  "lmtp_listen = {\"unix:/run/restante/lmtp\", \"127.0.0.1:24 proxy\"}\n"
 		  "hostname = \"mail.example\"\n"
 		  "lmtp_socket_mode = 0600\n"
 		  "lmtp_socket_group = postfix\n"
+		  "proxy_trusted = {\"192.0.2.0/24\", \"2001:db8::/33\", \"::1\"}\n"
 		  "tls_certificate = \"/c.pem\"\n"
 		  "tls_key = \"/k.pem\"\n"
 		  "tls_min_version = 1.3\n"
@@ -159,6 +162,10 @@ static void test_every_option(void **state)
 	assert_string_equal(c.hostname, "mail.example");
 	assert_int_equal(c.lmtp_socket_mode, 0600);
 	assert_string_equal(c.lmtp_socket_group, "postfix");
+	assert_int_equal(c.n_proxy_trusted, 3);
+	assert_true(c.listen[0].proxy);
+	assert_false(c.listen[1].proxy);
+	assert_true(c.listen[4].proxy);
 	assert_string_equal(c.tls_certificate, "/c.pem");
 	assert_string_equal(c.tls_key, "/k.pem");
 	assert_int_equal(c.tls_min_version, 13);
@@ -254,6 +261,20 @@ static const struct {
 	{LISTEN "default_domain = \"a@b\"\n", "2: default_domain is a domain"},
 	{LISTEN "default_domain = \"a b\"\n", "2: default_domain is a domain"},
 	{LISTEN "default_domain = \"a/../b\"\n", "2: default_domain is a domain"},
+	{"pop3_listen = {\"*:110 proxy\"}\n", " an address with \"proxy\" needs proxy_trusted"},
+	{"pop3_listen = {\"*:110  proxy\"}\n", "1: pop3_listen: \"*:110  proxy\": the port must"},
+	{"pop3_listen = {\"*:110 proxyd\"}\n", "1: pop3_listen: \"*:110 proxyd\": the port must"},
+	{"lmtp_listen = {\"unix:/run/x proxy\"}\n",
+	 "1: lmtp_listen: \"unix:/run/x proxy\": a proxy speaks TCP"},
+	{LISTEN "proxy_trusted = {\"proxy.example\"}\n",
+	 "2: proxy_trusted: \"proxy.example\": the address must be numeric"},
+	{LISTEN "proxy_trusted = {\"192.0.2.0/33\"}\n",
+	 "2: proxy_trusted: \"192.0.2.0/33\": behind \"/\" stands a number from 0 to 32"},
+	{LISTEN "proxy_trusted = {\"::/129\"}\n",
+	 "2: proxy_trusted: \"::/129\": behind \"/\" stands a number from 0 to 128"},
+	{LISTEN "proxy_trusted = {\"192.0.2.0/\"}\n", "2: proxy_trusted: \"192.0.2.0/\": behind"},
+	{LISTEN "proxy_trusted = {\"192.0.2.1/24\"}\n",
+	 "2: proxy_trusted: \"192.0.2.1/24\": the address has bits behind those of its network"},
 	{LISTEN "max_bad_commands = +1\n", "2: unexpected token '+'"},
 	{LISTEN "idle_timeout = 10m\nhostname = a+b\n", "3: unexpected token '+'"},
 	{LISTEN "hostname = {a, b}\n", "2: "},
@@ -298,6 +319,56 @@ static void test_bad(void **state)
 			fail_msg("case %zu: want \"%s\", have \"%s\"", i, want, err.text);
 		assert_memory_equal(&c, &before, sizeof(c));
 	}
+}
+
+/* Which addresses are in a network; bit by bit, for its end need not be an octet's. */
+static void test_networks(void **state)
+{
+	static const struct {
+		const char *network;
+		const char *in;
+		const char *out;
+	} cases[] = {
+		{"192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.0"},
+		{"192.0.2.0/24", "::ffff:192.0.2.255", "::ffff:192.0.3.0"},
+		{"192.0.2.128/25", "::ffff:192.0.2.128", "::ffff:192.0.2.127"},
+		{"0.0.0.0/0", "::ffff:255.0.0.1", "::1"},
+		{"::/0", "::ffff:1.2.3.4", NULL},
+		{"2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"},
+		{"2001:db8::7", "2001:db8::7", "2001:db8::6"},
+		{"::ffff:192.0.2.0/120", "::ffff:192.0.2.9", "::ffff:192.0.3.9"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config_network w;
+		uint8_t address[16];
+
+		assert_null(config_network(cases[i].network, &w));
+		assert_int_equal(inet_pton(AF_INET6, cases[i].in, address), 1);
+		assert_true(config_network_has(&w, 1, address));
+		assert_false(config_network_has(&w, 0, address));
+		if (cases[i].out == NULL)
+			continue;
+		assert_int_equal(inet_pton(AF_INET6, cases[i].out, address), 1);
+		assert_false(config_network_has(&w, 1, address));
+	}
+}
+
+static void test_too_many_networks(void **state)
+{
+	static struct config c;
+	char text[2048] = LISTEN "proxy_trusted = {";
+	size_t n = strlen(text);
+	struct err err;
+
+	(void)state;
+	for (int i = 0; i <= CONFIG_NETWORKS_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"192.0.2.%d\"",
+				      i > 0 ? ", " : "", i);
+	(void)snprintf(text + n, sizeof(text) - n, "}\n");
+	assert_int_equal(load(text, &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, ":2: proxy_trusted: more than 32 networks"));
 }
 
 static void test_too_many_addresses(void **state)
@@ -389,6 +460,8 @@ int main(void)
 		cmocka_unit_test(test_struct_has_no_noise),
 		cmocka_unit_test(test_every_option),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_too_many_networks),
 		cmocka_unit_test(test_too_many_addresses),
 		cmocka_unit_test(test_nothing_to_listen_on),
 		cmocka_unit_test(test_not_a_file),
