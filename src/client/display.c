@@ -84,3 +84,19 @@ char *display_text(const char *text, size_t columns, bool pad)
 	/* GLib's memory is malloc()'s (since 2.46). */
 	return g_string_free(out, FALSE);
 }
+
+char *display_lines(const char *text)
+{
+	GString *const out = g_string_new(NULL);
+
+	while (*text != '\0') {
+		const char at = *text;
+		const gunichar c = shown(take(&text));
+
+		if (at == '\n' || at == '\t')
+			g_string_append_c(out, at);
+		else if (at != '\r' && c != 0)
+			g_string_append_unichar(out, c);
+	}
+	return g_string_free(out, FALSE);
+}

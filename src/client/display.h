@@ -18,3 +18,9 @@
  * narrower is filled up with spaces. Free it with free(3).
  */
 char *display_text(const char *text, size_t columns, bool pad);
+
+/*
+ * The same of text with lines: their ends (LF) and tabs stay, and so does white space.
+ * Free it with free(3).
+ */
+char *display_lines(const char *text);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/mail_charset.h"
+
 /* What is looked at: a header that is longer isn't read to its end. */
 #define HEADER_MAX (256 * 1024)
 
@@ -52,20 +54,6 @@ static GMimeMessage *parse(GByteArray *header)
 	return message;
 }
 
-/*
- * ISO-2022-JP as it is, without RFC 2047, is ASCII to GMime. Mail of the nineties has it,
- * and so have some programs that send from machines.
- */
-static char *decode_escapes(const char *text)
-{
-	char *decoded;
-
-	if (strstr(text, "\033$") == NULL)
-		return g_strdup(text);
-	decoded = g_convert(text, -1, "UTF-8", "ISO-2022-JP", NULL, NULL, NULL);
-	return decoded != NULL ? decoded : g_strdup(text);
-}
-
 static char *from_of(GMimeMessage *message)
 {
 	InternetAddressList *const list = g_mime_message_get_from(message);
@@ -81,13 +69,16 @@ static char *from_of(GMimeMessage *message)
 		text = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(first));
 	if (text == NULL)
 		text = g_mime_object_get_header(GMIME_OBJECT(message), "From");
-	return decode_escapes(text != NULL ? text : "");
+	return mail_charset_escapes(text != NULL ? text : "");
 }
 
 int mail_summary_read(int fd, struct mail_summary *ret_summary)
 {
 	GByteArray *const header = g_byte_array_new();
 	const int r = read_header(fd, header);
+
+	header->len = (guint)mail_charset_fix_words((char *)header->data, header->len);
+
 	GMimeMessage *const message = r == 0 ? parse(header) : NULL;
 
 	if (message != NULL) {
@@ -96,7 +87,7 @@ int mail_summary_read(int fd, struct mail_summary *ret_summary)
 
 		*ret_summary = (struct mail_summary){
 			.from = from_of(message),
-			.subject = decode_escapes(subject != NULL ? subject : ""),
+			.subject = mail_charset_escapes(subject != NULL ? subject : ""),
 			.date = date != NULL ? g_date_time_to_unix(date) : 0,
 		};
 		g_object_unref(message);

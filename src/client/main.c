@@ -25,19 +25,25 @@ struct command {
 };
 
 /* Whose an option is. */
-enum group { COMMON, ACCOUNT, FETCHING };
+enum group { COMMON, ACCOUNT, FETCHING, SHOWING, SAVING };
 
 static const struct command commands[] = {
 	{"fetch", "[ACCOUNT ...]", "fetch what is new, for these accounts or for all",
 	 1 << COMMON | 1 << ACCOUNT | 1 << FETCHING, restante_fetch},
 	{"list", "[ACCOUNT ...]", "list what was fetched and is still in its Maildir", 1 << COMMON,
 	 restante_list},
+	{"show", "NUMBER ...", "show messages by the numbers that list has",
+	 1 << COMMON | 1 << SHOWING, restante_show},
+	{"save", "NUMBER [ATTACHMENT ...]", "save a message's attachments",
+	 1 << COMMON | 1 << SAVING, restante_save},
+	{"search", "WORD ...", "list the messages that have all of the words", 1 << COMMON,
+	 restante_search},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 /* Values of getopt_long for what has no letter. */
-enum { OPT_HELP = 256, OPT_VERSION, OPT_STATE, OPT_KEEP, OPT_DELETE, OPT_ACCOUNT };
+enum { OPT_HELP = 256, OPT_VERSION, OPT_STATE, OPT_KEEP, OPT_DELETE, OPT_RAW, OPT_ACCOUNT };
 
 struct program_option {
 	const char *name;
@@ -55,6 +61,8 @@ static const struct program_option options[] = {
 	{"dry-run", NULL, "say what would be fetched and deleted, and don't", 'n', FETCHING},
 	{"quiet", NULL, "say nothing but what goes wrong", 'q', FETCHING},
 	{"verbose", NULL, "show the dialogue with the server, without passwords", 'v', FETCHING},
+	{"raw", NULL, "show the octets as they came", OPT_RAW, SHOWING},
+	{"directory", "DIR", "save in DIR instead of here", 'd', SAVING},
 	{"help", NULL, "show this; behind a command, its options", OPT_HELP, COMMON},
 	{"version", NULL, "show the version", OPT_VERSION, COMMON},
 };
@@ -163,7 +171,7 @@ static void print_options(unsigned groups)
 
 static int help(const struct command *only)
 {
-	unsigned groups = 1U << COMMON | 1U << ACCOUNT | 1U << FETCHING;
+	unsigned groups = ~0U;
 
 	(void)printf("usage: restante %s [OPTION ...] %s\n\n",
 		     only != NULL ? only->name : "COMMAND",
@@ -216,6 +224,12 @@ static void set_option(struct restante *r, int value)
 	switch (value) {
 	case 'c':
 		r->config_path = optarg;
+		break;
+	case 'd':
+		r->directory = optarg;
+		break;
+	case OPT_RAW:
+		r->raw = true;
 		break;
 	case 'n':
 		r->dry_run = true;
@@ -286,7 +300,7 @@ static int read_options(int argc, char **argv, struct restante *r, const struct 
 	int c;
 
 	fill_names(&names);
-	while ((c = getopt_long(argc, argv, "c:nqv", names.known, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:d:nqv", names.known, NULL)) != -1) {
 		if (c == '?')
 			return usage();
 		if (c == OPT_VERSION) {

@@ -69,3 +69,20 @@ int restante_state_file(const struct restante *r, char *ret_path, size_t cap)
 	(void)snprintf(ret_path, cap, "%s", c.state_file);
 	return EX_OK;
 }
+
+int restante_open_state(struct restante *r, struct state **ret_state)
+{
+	char path[PATH_MAX];
+	struct err err;
+	int status = restante_load(r);
+
+	*ret_state = NULL;
+	if (status == EX_OK)
+		status = restante_state_file(r, path, sizeof(path));
+	/* Nothing was fetched yet: no file is made to say so. */
+	if (status != EX_OK || (access(path, F_OK) < 0 && errno == ENOENT))
+		return status;
+	if (state_open(path, ret_state, &err) < 0)
+		return restante_complain(EX_IOERR, "%s", err.text);
+	return EX_OK;
+}

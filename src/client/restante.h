@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "client/client_config.h"
 #include "client/fetch_status.h"
+#include "client/state.h"
 
 #define RESTANTE_ACCOUNT_OPTIONS 32
 
@@ -23,7 +24,9 @@ struct restante {
 	bool quiet;
 	bool verbose;
 	bool dry_run;
-	char **names; /* accounts, ends with NULL */
+	bool raw;
+	const char *directory;
+	char **names; /* accounts, or what else a command is about; ends with NULL */
 
 	struct client_config config; /* Owned, once it is loaded */
 	int stop_fd;                 /* readable after SIGINT or SIGTERM */
@@ -31,6 +34,9 @@ struct restante {
 
 int restante_fetch(struct restante *r);
 int restante_list(struct restante *r);
+int restante_show(struct restante *r);
+int restante_save(struct restante *r);
+int restante_search(struct restante *r);
 
 /*
  * Reads the configuration into r->config; one that isn't there is an empty one unless
@@ -40,6 +46,12 @@ int restante_load(struct restante *r);
 
 /* Where the state is: as told, as configured, or where XDG says. The same results. */
 int restante_state_file(const struct restante *r, char *ret_path, size_t cap);
+
+/*
+ * Opens the state, to look something up: *ret_state is NULL when nothing was ever
+ * fetched. Loads the configuration for that. The same results.
+ */
+int restante_open_state(struct restante *r, struct state **ret_state);
 
 /* Says "restante: TEXT" on standard error. Returns status, so that it can be returned. */
 int restante_complain(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

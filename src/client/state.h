@@ -141,3 +141,7 @@ struct state_row {
  */
 int state_each(struct state *s, const char *account,
 	       int (*each)(void *ctx, const struct state_row *row), void *ctx, struct err *err);
+
+/* The same for the one message with that id; there may be none. */
+int state_row(struct state *s, int64_t id, int (*each)(void *ctx, const struct state_row *row),
+	      void *ctx, struct err *err);

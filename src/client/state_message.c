@@ -342,22 +342,14 @@ int state_forget(struct state *s, int64_t account, int64_t before,
 	return r;
 }
 
-int state_each(struct state *s, const char *account,
-	       int (*each)(void *ctx, const struct state_row *row), void *ctx, struct err *err)
+/* What state_each() and state_row() have in common; the statement is this one's to end. */
+static int show_rows(struct state *s, sqlite3_stmt *statement,
+		     int (*each)(void *ctx, const struct state_row *row), void *ctx,
+		     struct err *err)
 {
-	static const char sql[] =
-		"SELECT message.id, account.name, key, stored_at, path FROM message"
-		" JOIN account ON account.id = message.account"
-		" JOIN maildir ON maildir.id = message.maildir"
-		" WHERE ?1 IS NULL OR account.name = ?1 OR account.identity = ?1"
-		" ORDER BY message.id";
-	sqlite3_stmt *statement;
 	int code;
 	int r = 0;
 
-	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) != SQLITE_OK)
-		return state_fail(s, "read", err);
-	(void)sqlite3_bind_text(statement, 1, account, -1, SQLITE_STATIC);
 	while (r == 0 && (code = sqlite3_step(statement)) != SQLITE_DONE) {
 		if (code != SQLITE_ROW) {
 			r = state_fail(s, "read", err);
@@ -380,4 +372,35 @@ int state_each(struct state *s, const char *account,
 	}
 	(void)sqlite3_finalize(statement);
 	return r;
+}
+
+#define SELECT_ROWS                                                          \
+	"SELECT message.id, account.name, key, stored_at, path FROM message" \
+	" JOIN account ON account.id = message.account"                      \
+	" JOIN maildir ON maildir.id = message.maildir"
+
+int state_each(struct state *s, const char *account,
+	       int (*each)(void *ctx, const struct state_row *row), void *ctx, struct err *err)
+{
+	static const char sql[] = SELECT_ROWS
+		" WHERE ?1 IS NULL OR account.name = ?1 OR account.identity = ?1"
+		" ORDER BY message.id";
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return state_fail(s, "read", err);
+	(void)sqlite3_bind_text(statement, 1, account, -1, SQLITE_STATIC);
+	return show_rows(s, statement, each, ctx, err);
+}
+
+int state_row(struct state *s, int64_t id, int (*each)(void *ctx, const struct state_row *row),
+	      void *ctx, struct err *err)
+{
+	sqlite3_stmt *statement;
+
+	if (sqlite3_prepare_v2(s->db, SELECT_ROWS " WHERE message.id = ?1", -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return state_fail(s, "read", err);
+	(void)sqlite3_bind_int64(statement, 1, id);
+	return show_rows(s, statement, each, ctx, err);
 }

@@ -58,9 +58,28 @@ static void texts(void **state)
 	}
 }
 
+static void lines(void **state)
+{
+	static const char *const cases[][2] = {
+		{"", ""},
+		{"a  b\n\tc\r\n\nd", "a  b\n\tc\n\nd"},
+		{"\033[2Ja\007\x9b", "\ufffd[2Ja\ufffd\ufffd"},
+		{"a\u202e\u200bb\u2028c\u00a0d", "ab c d"},
+		{"\xe4\xbc", "\ufffd\ufffd"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *const shown = display_lines(cases[i][0]);
+
+		assert_string_equal(shown, cases[i][1]);
+		free(shown);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(texts)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(texts), cmocka_unit_test(lines)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
