@@ -58,7 +58,7 @@ struct place {
 
 static struct {
 	uv_loop_t loop;
-	struct ssl_ctx_st *tls;
+	struct tls_server *tls;
 	int file;
 	const char *mapped;
 	uint64_t bytes;
@@ -266,8 +266,9 @@ static void listen_on(uint64_t port, int *sockets, unsigned n)
 
 static void open_tls(const char *certificate)
 {
+	const struct tls_pair pair = {.certificate = certificate, .key = certificate};
 	const struct tls_server_options options = {
-		.certificate = certificate, .key = "", .min_version = 12, .ciphers = ""};
+		.pairs = &pair, .n_pairs = 1, .min_version = 12, .ciphers = ""};
 	struct err err;
 
 	if (tls_server_new(&options, &null_server.tls, &err) == 0)

@@ -23,6 +23,7 @@ struct conn;
 struct ssl_st;
 struct ssl_ctx_st;
 struct ssl_session_st;
+struct tls_server;
 
 /*
  * Something that was watched for may be possible now. Called once a loop turn at
@@ -66,7 +67,7 @@ int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
  * it: a peer that offers others and not this one came to the wrong place, and is
  * refused. NULL: the protocol has no such name, and what a peer offers is ignored.
  */
-int conn_start_tls(struct conn *c, struct ssl_ctx_st *ctx, const char *protocol);
+int conn_start_tls(struct conn *c, const struct tls_server *server, const char *protocol);
 
 /*
  * The same as the client: for load generators and tests, which talk to a server that

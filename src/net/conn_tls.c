@@ -7,6 +7,7 @@
 
 #include "net/conn.h"
 #include "net/conn_priv.h"
+#include "net/tls_server.h"
 
 static const char *last_reason = "";
 
@@ -57,9 +58,9 @@ static int start_tls(struct conn *c, SSL *ssl)
 	return 0;
 }
 
-int conn_start_tls(struct conn *c, SSL_CTX *ctx, const char *protocol)
+int conn_start_tls(struct conn *c, const struct tls_server *server, const char *protocol)
 {
-	SSL *const ssl = SSL_new(ctx);
+	SSL *const ssl = SSL_new(tls_server_context(server));
 
 	c->_alpn = protocol;
 	if (ssl != NULL) {

@@ -3,64 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "net/conn.h"
-
-/* Takes OpenSSL's first word on what went wrong, which is nearest to the cause. */
-static int tls_error(struct err *err, const char *what, const char *name)
-{
-	const unsigned long code = ERR_get_error();
-	const char *const reason = ERR_reason_error_string(code);
-
-	ERR_clear_error();
-	return err_set(err, EINVAL, "%s '%s': %s", what, name,
-		       reason != NULL ? reason : "no reason given");
-}
-
-/* OpenSSL says little about a file that can't be opened at all. */
-static int check_readable(const char *file, struct err *err)
-{
-	const int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open '%s'", file);
-	(void)close(fd);
-	return 0;
-}
-
-/* A key that needs a password: say that it can't be used, ask no terminal. */
-static int no_password(char *p, int size, int writing, void *arg)
-{
-	(void)p;
-	(void)size;
-	(void)writing;
-	(void)arg;
-	return -1;
-}
-
-static int load_files(SSL_CTX *ctx, const struct tls_server_options *o, struct err *err)
-{
-	const char *const key = o->key[0] != '\0' ? o->key : o->certificate;
-	int r = check_readable(o->certificate, err);
-
-	if (r == 0)
-		r = check_readable(key, err);
-	if (r < 0)
-		return r;
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
-	if (SSL_CTX_use_certificate_chain_file(ctx, o->certificate) != 1)
-		return tls_error(err, "cannot use the certificate", o->certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return tls_error(err, "cannot use the key", key);
-	if (SSL_CTX_check_private_key(ctx) != 1)
-		return tls_error(err, "the key doesn't belong to the certificate:", key);
-	return 0;
-}
+#include "net/tls_server_priv.h"
 
 static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct err *err)
 {
@@ -107,18 +57,16 @@ static int on_alpn(SSL *ssl, const unsigned char **ret_name, unsigned char *ret_
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct err *err)
+/* Everything about a context but its certificates. */
+static int new_context(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct err *err)
 {
 	static const unsigned char session_id_context[] = "restante";
 	SSL_CTX *const ctx = SSL_CTX_new(TLS_server_method());
 	int r;
 
-	assert(o->min_version == 12 || o->min_version == 13);
 	if (ctx == NULL)
 		return err_sys(err, ENOMEM, "cannot make a TLS context");
 	r = set_protocol(ctx, o, err);
-	if (r == 0)
-		r = load_files(ctx, o, err);
 	if (r < 0) {
 		SSL_CTX_free(ctx);
 		return r;
@@ -143,7 +91,146 @@ int tls_server_new(const struct tls_server_options *o, SSL_CTX **ret_ctx, struct
 	return 0;
 }
 
-void tls_server_free(SSL_CTX *ctx)
+static bool is_same(const struct tls_choice *a, const struct tls_choice *b)
 {
-	SSL_CTX_free(ctx);
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static struct tls_identity *identity_of(const struct tls_server *s, const struct tls_choice *choice)
+{
+	for (size_t i = 0; i < s->n_identities; i++) {
+		if (is_same(&s->identities[i].choice, choice))
+			return &s->identities[i];
+	}
+	return NULL;
+}
+
+/*
+ * The name that the client asks for, if it does. A session's protocol settings were
+ * taken from the first context and stay; only the certificates are changed here.
+ */
+static int on_server_name(SSL *ssl, int *ret_alert, void *arg)
+{
+	const struct tls_server *const s = arg;
+	const char *const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct tls_choice *const choice = name != NULL ? tls_names_find(s->names, name)
+							     : NULL;
+
+	(void)ret_alert;
+	if (choice == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	(void)SSL_set_SSL_CTX(ssl, identity_of(s, choice)->ctx);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int use_material(SSL_CTX *ctx, const struct tls_material *m, const char *name,
+			struct err *err)
+{
+	ERR_clear_error();
+	if (SSL_CTX_use_cert_and_key(ctx, m->leaf, m->key, m->chain, 1) != 1)
+		return tls_error(err, "cannot use the certificate", name);
+	return 0;
+}
+
+/* Makes a context for a choice, unless there is one. */
+static int add_identity(struct tls_server *s, const struct tls_server_options *o,
+			const struct tls_material *materials, const struct tls_choice *choice,
+			struct err *err)
+{
+	struct tls_identity fresh = {.choice = *choice};
+	struct tls_identity *identities;
+	int r;
+
+	if (identity_of(s, choice) != NULL)
+		return 0;
+	r = new_context(o, &fresh.ctx, err);
+	if (r < 0)
+		return r;
+	for (unsigned kind = 0; r == 0 && kind < TLS_KEY_KINDS; kind++) {
+		const int i = choice->of[kind];
+
+		if (i >= 0)
+			r = use_material(fresh.ctx, &materials[i], o->pairs[i].certificate, err);
+	}
+	identities = r < 0 ? NULL
+			   : realloc(s->identities, (s->n_identities + 1) * sizeof(*identities));
+	if (identities == NULL) {
+		SSL_CTX_free(fresh.ctx);
+		return r < 0 ? r : err_sys(err, ENOMEM, "cannot make a TLS context");
+	}
+	s->identities = identities;
+	s->identities[s->n_identities++] = fresh;
+	return 0;
+}
+
+static int make_identities(struct tls_server *s, const struct tls_server_options *o,
+			   const struct tls_material *materials, struct err *err)
+{
+	const struct tls_choice first = tls_names_default(s->names);
+	const struct tls_choice *choice;
+	int r = add_identity(s, o, materials, &first, err);
+
+	for (size_t i = 0; r == 0 && (choice = tls_names_at(s->names, i)) != NULL; i++)
+		r = add_identity(s, o, materials, choice, err);
+	if (r < 0)
+		return r;
+	(void)SSL_CTX_set_tlsext_servername_callback(s->identities[0].ctx, on_server_name);
+	(void)SSL_CTX_set_tlsext_servername_arg(s->identities[0].ctx, s);
+	return 0;
+}
+
+static void ignore_notice(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+static int load(const struct tls_server_options *o, struct tls_material *materials, struct err *err)
+{
+	tls_on_notice *const on_notice = o->on_notice != NULL ? o->on_notice : ignore_notice;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->n_pairs; i++)
+		r = tls_material_load(&o->pairs[i], on_notice, o->arg, &materials[i], err);
+	return r;
+}
+
+int tls_server_new(const struct tls_server_options *o, struct tls_server **ret_server,
+		   struct err *err)
+{
+	struct tls_server *const s = calloc(1, sizeof(*s));
+	struct tls_material *const materials = calloc(o->n_pairs, sizeof(*materials));
+	int r = s != NULL && materials != NULL ? 0 : err_sys(err, ENOMEM, "cannot make TLS");
+
+	assert(o->n_pairs > 0 && (o->min_version == 12 || o->min_version == 13));
+	if (r == 0)
+		r = load(o, materials, err);
+	if (r == 0 && tls_names_new(materials, o->n_pairs, &s->names) < 0)
+		r = err_sys(err, ENOMEM, "cannot make TLS");
+	if (r == 0)
+		r = make_identities(s, o, materials, err);
+	for (size_t i = 0; materials != NULL && i < o->n_pairs; i++)
+		tls_material_done(&materials[i]);
+	free(materials);
+	if (r < 0)
+		tls_server_free(s);
+	else
+		*ret_server = s;
+	return r;
+}
+
+void tls_server_free(struct tls_server *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->n_identities; i++)
+		SSL_CTX_free(s->identities[i].ctx);
+	free(s->identities);
+	tls_names_free(s->names);
+	free(s);
+}
+
+SSL_CTX *tls_server_context(const struct tls_server *s)
+{
+	return s->identities[0].ctx;
 }

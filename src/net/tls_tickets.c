@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/rand.h"
 #include "base/secret.h"
+#include "net/tls_server_priv.h"
 
 #define NAME_OCTETS 16 /* OpenSSL's */
 #define IV_OCTETS 16
@@ -159,7 +160,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 		       : unseal(k, SSL_version(ssl) >= TLS1_3_VERSION, name, iv, cipher, mac);
 }
 
-int tls_tickets_use(SSL_CTX *ctx, struct tls_tickets *t, struct tls_ticket_keys **ret_keys)
+int tls_tickets_use(struct tls_server *server, struct tls_tickets *t,
+		    struct tls_ticket_keys **ret_keys)
 {
 	struct tls_ticket_keys *const k = calloc(1, sizeof(*k));
 
@@ -172,10 +174,14 @@ int tls_tickets_use(SSL_CTX *ctx, struct tls_tickets *t, struct tls_ticket_keys 
 		tls_ticket_keys_free(k);
 		return -EIO;
 	}
-	SSL_CTX_set_app_data(ctx, k);
-	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
-	/* What a ticket says of its life: longer, and its key is gone. */
-	(void)SSL_CTX_set_timeout(ctx, TLS_TICKETS_PERIOD_MS / 1000);
+	for (size_t i = 0; i < server->n_identities; i++) {
+		SSL_CTX *const ctx = server->identities[i].ctx;
+
+		SSL_CTX_set_app_data(ctx, k);
+		(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+		/* What a ticket says of its life: longer, and its key is gone. */
+		(void)SSL_CTX_set_timeout(ctx, TLS_TICKETS_PERIOD_MS / 1000);
+	}
 	*ret_keys = k;
 	return 0;
 }

@@ -22,7 +22,7 @@
 
 #include <stdint.h>
 
-struct ssl_ctx_st;
+struct tls_server;
 
 #define TLS_TICKETS_PERIOD_MS (6U * 3600 * 1000)
 
@@ -41,11 +41,11 @@ int tls_tickets_advance(struct tls_tickets *t, uint64_t now_ms);
 struct tls_ticket_keys;
 
 /*
- * Makes ctx seal and open its tickets with the keys of a chain, as they are at the time
- * of each handshake. *t is moved: wiped here. *ret_keys must live as long as ctx and
- * all connections that use it. 0, -ENOMEM, -EIO.
+ * Makes a server seal and open its tickets with the keys of a chain, as they are at the
+ * time of each handshake. *t is moved: wiped here. *ret_keys must live as long as the
+ * server and all connections that use it. 0, -ENOMEM, -EIO.
  */
-int tls_tickets_use(struct ssl_ctx_st *ctx, struct tls_tickets *t,
+int tls_tickets_use(struct tls_server *server, struct tls_tickets *t,
 		    struct tls_ticket_keys **ret_keys);
 
 /* As a handshake at that time would do. */

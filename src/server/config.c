@@ -111,7 +111,7 @@ static bool check_together(const struct config *c)
 		return false;
 	}
 	for (uint32_t i = 0; i < c->n_listen; i++) {
-		if (c->listen[i].protocol == CONFIG_POP3S && c->tls_certificate[0] == '\0') {
+		if (c->listen[i].protocol == CONFIG_POP3S && !config_has_tls(c)) {
 			config_complain(&reading, line_of("pop3s_listen"),
 					"pop3s_listen needs tls_certificate");
 			return false;

@@ -33,6 +33,12 @@ struct config_network {
 	uint32_t bits;       /* of these 128 */
 };
 
+/* A certificate beside others. */
+struct config_certificate {
+	char certificate[LIMIT_PATH];
+	char key[LIMIT_PATH]; /* never empty */
+};
+
 /* When a password may cross the network without TLS. */
 enum config_plaintext {
 	CONFIG_PLAINTEXT_NEVER,    /* "never" */
@@ -48,6 +54,7 @@ enum config_delivered_to {
 
 #define CONFIG_LISTEN_MAX 16
 #define CONFIG_NETWORKS_MAX 32
+#define CONFIG_CERTIFICATES_MAX 64
 
 struct config {
 	/* Network */
@@ -60,10 +67,12 @@ struct config {
 	uint32_t n_proxy_trusted;
 
 	/* TLS */
-	char tls_certificate[LIMIT_PATH]; /* PEM, the chain; "": no TLS */
+	char tls_certificate[LIMIT_PATH]; /* PEM, the chain; the default one. "": none of its own */
 	char tls_key[LIMIT_PATH];         /* never empty when there is a certificate */
-	uint32_t tls_min_version;         /* 12 or 13 */
-	char tls_ciphers[512];            /* TLS 1.2, OpenSSL's words; default RFC 9325's */
+	struct config_certificate tls_certificates[CONFIG_CERTIFICATES_MAX]; /* and these */
+	uint32_t n_tls_certificates;
+	uint32_t tls_min_version; /* 12 or 13 */
+	char tls_ciphers[512];    /* TLS 1.2, OpenSSL's words; default RFC 9325's */
 	enum config_plaintext plaintext_login;
 
 	/* Users */
@@ -103,6 +112,12 @@ struct config {
 	enum log_format log_format;
 	enum log_level log_level;
 };
+
+/* Without a certificate there is no TLS. */
+static inline bool config_has_tls(const struct config *c)
+{
+	return c->tls_certificate[0] != '\0' || c->n_tls_certificates > 0;
+}
 
 /*
  * Reads path into *ret_config, with defaults for what it doesn't say. On failure

@@ -10,7 +10,19 @@
 
 #include "server/config.h"
 
-enum config_kind { STRING, NUMBER, DURATION, SIZE, MODE, BOOL, CHOICE, LISTEN, RULE, NETWORKS };
+enum config_kind {
+	STRING,
+	NUMBER,
+	DURATION,
+	SIZE,
+	MODE,
+	BOOL,
+	CHOICE,
+	LISTEN,
+	RULE,
+	NETWORKS,
+	PAIRS
+};
 
 /* One of the words of a choice, and the number that stands for it in struct config. */
 struct choice {
@@ -29,14 +41,14 @@ struct config_row {
 	enum config_protocol protocol; /* of a LISTEN */
 };
 
-#define CONFIG_ROWS 40
+#define CONFIG_ROWS 41
 
 extern const struct config_row config_rows[CONFIG_ROWS];
 
 /* Its values stand in braces, and are added to what is there. */
 static inline bool config_row_is_list(const struct config_row *row)
 {
-	return row->kind == LISTEN || row->kind == NETWORKS;
+	return row->kind == LISTEN || row->kind == NETWORKS || row->kind == PAIRS;
 }
 
 /* A file that is being read. */

@@ -156,6 +156,41 @@ static bool add_network(struct config_reading *rd, const struct config_row *row,
 	return true;
 }
 
+/* "certificate key", or one file that has both. */
+static bool add_certificate(struct config_reading *rd, const struct config_row *row, int line,
+			    const char *text)
+{
+	struct config *const c = rd->config;
+	struct config_certificate *const to = &c->tls_certificates[c->n_tls_certificates];
+	const size_t n = strcspn(text, " \t");
+	const char *const second = text + n + strspn(text + n, " \t");
+	const size_t n_second = strlen(second);
+
+	if (c->n_tls_certificates == CONFIG_CERTIFICATES_MAX) {
+		config_complain(rd, line, "more than %d certificates", CONFIG_CERTIFICATES_MAX);
+		return false;
+	}
+	if (text[0] != '/' || (n_second > 0 && second[0] != '/') ||
+	    strpbrk(second, " \t") != NULL || n >= sizeof(to->certificate) ||
+	    n_second >= sizeof(to->key)) {
+		config_complain(rd, line,
+				"%s needs \"/path/certificate.pem /path/key.pem\", not \"%s\"",
+				row->option.name, text);
+		return false;
+	}
+	memcpy(to->certificate, text, n);
+	memcpy(to->key, n_second > 0 ? second : text, n_second > 0 ? n_second : n);
+	for (uint32_t i = 0; i < c->n_tls_certificates; i++) {
+		if (strcmp(c->tls_certificates[i].certificate, to->certificate) == 0) {
+			config_complain(rd, line, "%s: \"%s\" is given twice", row->option.name,
+					to->certificate);
+			return false;
+		}
+	}
+	c->n_tls_certificates++;
+	return true;
+}
+
 static bool set_string(struct config_reading *rd, const struct config_row *row, int line,
 		       const char *text)
 {
@@ -191,6 +226,8 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 		return add_listen(rd, row, line, text);
 	case NETWORKS:
 		return add_network(rd, row, line, text);
+	case PAIRS:
+		return add_certificate(rd, row, line, text);
 	case MODE: {
 		uint32_t mode;
 

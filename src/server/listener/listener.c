@@ -10,9 +10,9 @@
 
 #include "base/log.h"
 #include "base/rand.h"
-#include "net/tls_server.h"
 #include "net/tls_tickets.h"
 #include "server/listener/listener_priv.h"
+#include "server/tls_options.h"
 
 /* How long our last words may wait for a peer that goes on sending. */
 #define LINGER_MS 2000
@@ -57,24 +57,13 @@ static uint32_t limit_sessions(uint32_t sessions)
 
 static int make_tls(struct listener *l, struct err *err)
 {
-	const struct config *const c = l->config;
-	const struct tls_server_options options = {
-		.certificate = c->tls_certificate,
-		.key = c->tls_key,
-		.min_version = c->tls_min_version,
-		.ciphers = c->tls_ciphers,
-	};
+	struct tls_options options;
+	int r;
 
-	if (c->tls_certificate[0] == '\0') {
-		for (uint32_t i = 0; i < c->n_listen; i++) {
-			if (c->listen[i].protocol == CONFIG_POP3S)
-				return err_set(err, EINVAL, "pop3s_listen needs a tls_certificate");
-		}
+	if (!config_has_tls(l->config))
 		return 0;
-	}
-
-	int r = tls_server_new(&options, &l->tls, err);
-
+	tls_options_fill(l->config, &options);
+	r = tls_server_new(&options.server, &l->tls, err);
 	if (r == 0 && l->process->has_tickets) {
 		l->process->has_tickets = false;
 		r = tls_tickets_use(l->tls, &l->process->tickets, &l->tickets);

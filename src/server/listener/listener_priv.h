@@ -18,7 +18,7 @@
 #include "server/listener/timeout.h"
 #include "server/process.h"
 
-struct ssl_ctx_st;
+struct tls_server;
 
 /* One listening socket. */
 struct acceptor {
@@ -39,7 +39,7 @@ struct listener {
 	struct process *process;
 	const struct config *config;
 	uv_loop_t *loop;
-	struct ssl_ctx_st *tls;          /* Owned; NULL without a certificate */
+	struct tls_server *tls;          /* Owned; NULL without a certificate */
 	struct tls_ticket_keys *tickets; /* Owned; of tls */
 	struct acceptor acceptors[CONFIG_LISTEN_MAX];
 	uint32_t n_acceptors;

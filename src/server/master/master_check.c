@@ -7,28 +7,24 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "net/tls_server.h"
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
 #include "server/master/master_priv.h"
 #include "server/privileges.h"
+#include "server/tls_options.h"
 
 static int check_tls(const struct config *config, struct err *err)
 {
-	const struct tls_server_options options = {
-		.certificate = config->tls_certificate,
-		.key = config->tls_key,
-		.min_version = config->tls_min_version,
-		.ciphers = config->tls_ciphers,
-	};
-	struct ssl_ctx_st *ctx;
+	struct tls_options options;
+	struct tls_server *server;
 	int r;
 
-	if (config->tls_certificate[0] == '\0')
+	if (!config_has_tls(config))
 		return 0;
-	r = tls_server_new(&options, &ctx, err);
+	tls_options_fill(config, &options);
+	r = tls_server_new(&options.server, &server, err);
 	if (r == 0)
-		tls_server_free(ctx);
+		tls_server_free(server);
 	return r;
 }
 

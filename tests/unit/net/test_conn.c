@@ -26,7 +26,7 @@
 
 static char pem[] = "/tmp/restante-conn-XXXXXX";
 static uv_loop_t loop;
-static SSL_CTX *server_ctx;
+static struct tls_server *tls;
 static SSL_CTX *client_ctx;
 
 /* How clients are. */
@@ -131,7 +131,7 @@ static void shake_hands(size_t piece, const char *more)
 	int client;
 
 	begin_client();
-	assert_int_equal(conn_start_tls(&conn, server_ctx, NULL), 0);
+	assert_int_equal(conn_start_tls(&conn, tls, NULL), 0);
 	do {
 		client = SSL_do_handshake(ssl);
 		if (client == 1 && more != NULL)
@@ -243,7 +243,7 @@ static void nonsense_is_no_handshake(void **state)
 {
 	(void)state;
 	connect_two();
-	assert_int_equal(conn_start_tls(&conn, server_ctx, NULL), 0);
+	assert_int_equal(conn_start_tls(&conn, tls, NULL), 0);
 	send_octets("USER alice\r\nPASS secret\r\n", 25);
 	wait_readable();
 	assert_int_equal(conn_handshake(&conn), -EPROTO);
@@ -291,8 +291,9 @@ static void a_flood_of_key_updates_is_read_in_pieces(void **state)
 
 static int set_up(void **state)
 {
+	const struct tls_pair pair = {.certificate = pem, .key = pem};
 	const struct tls_server_options options = {
-		.certificate = pem, .key = pem, .min_version = 12, .ciphers = ""};
+		.pairs = &pair, .n_pairs = 1, .min_version = 12, .ciphers = ""};
 	const int fd = mkstemp(pem);
 	struct err err;
 
@@ -301,7 +302,7 @@ static int set_up(void **state)
 	if (fd < 0 || close(fd) < 0)
 		return -1;
 	certificate_write_server(pem, "localhost");
-	if (tls_server_new(&options, &server_ctx, &err) < 0)
+	if (tls_server_new(&options, &tls, &err) < 0)
 		return -1;
 	client_ctx = SSL_CTX_new(TLS_client_method());
 	return client_ctx == NULL || uv_loop_init(&loop) < 0 ? -1 : 0;
@@ -310,7 +311,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	tls_server_free(server_ctx);
+	tls_server_free(tls);
 	SSL_CTX_free(client_ctx);
 	(void)unlink(pem);
 	return uv_loop_close(&loop);

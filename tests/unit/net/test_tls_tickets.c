@@ -26,28 +26,29 @@ static SSL_CTX *client_ctx;
 static SSL_SESSION *kept; /* the client's newest ticket */
 
 struct server {
-	SSL_CTX *ctx;
+	struct tls_server *tls;
 	struct tls_ticket_keys *keys;
 };
 
 static struct server server_new(const struct tls_tickets *chain)
 {
+	const struct tls_pair pair = {.certificate = pem, .key = pem};
 	const struct tls_server_options options = {
-		.certificate = pem, .key = "", .min_version = 12, .ciphers = ""};
+		.pairs = &pair, .n_pairs = 1, .min_version = 12, .ciphers = ""};
 	struct tls_tickets copy = *chain;
 	static const struct tls_tickets wiped;
 	struct server s = {0};
 	struct err err;
 
-	assert_int_equal(tls_server_new(&options, &s.ctx, &err), 0);
-	assert_int_equal(tls_tickets_use(s.ctx, &copy, &s.keys), 0);
+	assert_int_equal(tls_server_new(&options, &s.tls, &err), 0);
+	assert_int_equal(tls_tickets_use(s.tls, &copy, &s.keys), 0);
 	assert_memory_equal(&copy, &wiped, sizeof(copy));
 	return s;
 }
 
 static void server_done(struct server *s)
 {
-	tls_server_free(s->ctx);
+	tls_server_free(s->tls);
 	tls_ticket_keys_free(s->keys);
 }
 
@@ -69,7 +70,7 @@ static void forget(void)
 static bool connects(const struct server *s, int version)
 {
 	SSL *const client = SSL_new(client_ctx);
-	SSL *const server = SSL_new(s->ctx);
+	SSL *const server = SSL_new(tls_server_context(s->tls));
 	BIO *one;
 	BIO *other;
 	char byte;

@@ -243,6 +243,13 @@ static const struct {
 	{LISTEN "\ntls_key = \"/k\"\n", "3: tls_key needs tls_certificate"},
 	{LISTEN "tls_certificate = \"c.pem\"\n",
 	 "2: tls_certificate needs an absolute path, not \"c.pem\""},
+	{LISTEN "tls_certificates = {\"c.pem /k.pem\"}\n",
+	 "2: tls_certificates needs \"/path/certificate.pem /path/key.pem\", not \"c.pem /k.pem\""},
+	{LISTEN "tls_certificates = {\"/c.pem k.pem\"}\n", "2: tls_certificates needs"},
+	{LISTEN "tls_certificates = {\"/c.pem /k.pem /d.pem\"}\n", "2: tls_certificates needs"},
+	{LISTEN "tls_certificates = {\"\"}\n", "2: tls_certificates needs"},
+	{LISTEN "tls_certificates = {\"/c.pem /k.pem\",\n\"/d.pem\",\n\"/c.pem\"}\n",
+	 "4: tls_certificates: \"/c.pem\" is given twice"},
 	{LISTEN "users_file = \"\"\n", "2: users_file may not be empty"},
 	{LISTEN "users_file = \"users\"\n", "2: users_file needs an absolute path, not \"users\""},
 	{LISTEN "pid_file = \"p\"\n", "2: pid_file needs an absolute path, not \"p\""},
@@ -422,6 +429,44 @@ static void test_key_in_the_certificate(void **state)
 	assert_string_equal(c.tls_key, "/both.pem");
 }
 
+static void test_certificates(void **state)
+{
+	static struct config c;
+
+	(void)state;
+	load_good(LISTEN, &c);
+	assert_false(config_has_tls(&c));
+	load_good(LISTEN "tls_certificate = \"/a.pem\"\n", &c);
+	assert_true(config_has_tls(&c));
+	assert_int_equal(c.n_tls_certificates, 0);
+	load_good("pop3s_listen = {\"*:995\"}\n"
+		  "tls_certificates = {\"/c.pem  \t/k.pem\", \"/both.pem\"}\n",
+		  &c);
+	assert_true(config_has_tls(&c));
+	assert_string_equal(c.tls_certificate, "");
+	assert_int_equal(c.n_tls_certificates, 2);
+	assert_string_equal(c.tls_certificates[0].certificate, "/c.pem");
+	assert_string_equal(c.tls_certificates[0].key, "/k.pem");
+	assert_string_equal(c.tls_certificates[1].certificate, "/both.pem");
+	assert_string_equal(c.tls_certificates[1].key, "/both.pem");
+}
+
+static void test_too_many_certificates(void **state)
+{
+	char text[4096] = LISTEN "tls_certificates = {\"/0\"";
+	static struct config c;
+	size_t n = strlen(text);
+	struct err err;
+
+	(void)state;
+	for (int i = 1; i <= CONFIG_CERTIFICATES_MAX; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ", \"/%d\"", i);
+	(void)snprintf(text + n, sizeof(text) - n, "}\n");
+	write_octets(text, strlen(text));
+	assert_int_equal(config_load(path, &c, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "more than 64 certificates"));
+}
+
 static void test_warnings(void **state)
 {
 	static struct config c;
@@ -466,6 +511,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_listen_on),
 		cmocka_unit_test(test_not_a_file),
 		cmocka_unit_test(test_key_in_the_certificate),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_too_many_certificates),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_table),
 	};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/tls_material.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/tls_server_priv.h"
+
+/* Takes OpenSSL's first word on what went wrong, which is nearest to the cause. */
+int tls_error(struct err *err, const char *what, const char *name)
+{
+	const unsigned long code = ERR_get_error();
+	const char *const reason = ERR_reason_error_string(code);
+
+	ERR_clear_error();
+	return err_set(err, EINVAL, "%s '%s': %s", what, name,
+		       reason != NULL ? reason : "no reason given");
+}
+
+/* A key that needs a password: say that it can't be used, ask no terminal. */
+static int no_password(char *p, int size, int writing, void *arg)
+{
+	(void)p;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+/* OpenSSL says little about a file that can't be opened at all. */
+static int open_file(const char *file, BIO **ret_bio, struct err *err)
+{
+	FILE *const f = fopen(file, "re");
+	BIO *bio;
+
+	if (f == NULL)
+		return err_sys(err, errno, "cannot open '%s'", file);
+	bio = BIO_new_fp(f, BIO_CLOSE);
+	if (bio == NULL) {
+		(void)fclose(f);
+		return err_sys(err, ENOMEM, "cannot read '%s'", file);
+	}
+	*ret_bio = bio;
+	return 0;
+}
+
+/* The end of the file is no error; anything else that isn't a certificate is one. */
+static bool read_chain(BIO *bio, STACK_OF(X509) * chain)
+{
+	X509 *x509;
+
+	while ((x509 = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+		if (sk_X509_push(chain, x509) == 0) {
+			X509_free(x509);
+			return false;
+		}
+	}
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return false;
+	ERR_clear_error();
+	return true;
+}
+
+static int read_certificate(const char *file, struct tls_material *m, struct err *err)
+{
+	BIO *bio;
+	int r = open_file(file, &bio, err);
+
+	if (r < 0)
+		return r;
+	ERR_clear_error();
+	m->chain = sk_X509_new_null();
+	m->leaf = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	if (m->chain == NULL || m->leaf == NULL || !read_chain(bio, m->chain))
+		r = tls_error(err, "cannot use the certificate", file);
+	BIO_free(bio);
+	return r;
+}
+
+static int read_key(const char *file, struct tls_material *m, struct err *err)
+{
+	BIO *bio;
+	int r = open_file(file, &bio, err);
+
+	if (r < 0)
+		return r;
+	ERR_clear_error();
+	m->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+	if (m->key == NULL)
+		r = tls_error(err, "cannot use the key", file);
+	BIO_free(bio);
+	return r;
+}
+
+static int find_kind(const char *file, struct tls_material *m, struct err *err)
+{
+	static const char *const names[TLS_KEY_KINDS] = {
+		[TLS_KEY_RSA] = "RSA",
+		[TLS_KEY_EC] = "EC",
+		[TLS_KEY_ED25519] = "ED25519",
+	};
+
+	for (unsigned i = 0; i < TLS_KEY_KINDS; i++) {
+		if (EVP_PKEY_is_a(m->key, names[i])) {
+			m->kind = (enum tls_key_kind)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "cannot use the key '%s': it is neither RSA, EC nor Ed25519",
+		       file);
+}
+
+/* It is shown all the same: the client decides, and no other one is there. */
+static void check_dates(const char *file, const struct tls_material *m, tls_on_notice *on_notice,
+			void *arg)
+{
+	const bool expired = X509_cmp_current_time(X509_get0_notAfter(m->leaf)) < 0;
+	const bool early = X509_cmp_current_time(X509_get0_notBefore(m->leaf)) > 0;
+	char text[ERR_TEXT_MAX];
+
+	if (!expired && !early)
+		return;
+	(void)snprintf(text, sizeof(text), "the certificate '%.400s' %s", file,
+		       expired ? "has expired" : "is not valid yet");
+	on_notice(arg, text);
+}
+
+int tls_material_load(const struct tls_pair *pair, tls_on_notice *on_notice, void *arg,
+		      struct tls_material *ret_material, struct err *err)
+{
+	struct tls_material m = {.leaf = NULL};
+	int r = read_certificate(pair->certificate, &m, err);
+
+	if (r == 0)
+		r = read_key(pair->key, &m, err);
+	if (r == 0)
+		r = find_kind(pair->key, &m, err);
+	if (r == 0 && X509_check_private_key(m.leaf, m.key) != 1)
+		r = tls_error(err, "the key doesn't belong to the certificate:", pair->key);
+	if (r < 0) {
+		tls_material_done(&m);
+		return r;
+	}
+	check_dates(pair->certificate, &m, on_notice, arg);
+	*ret_material = m;
+	return 0;
+}
+
+void tls_material_done(struct tls_material *m)
+{
+	X509_free(m->leaf);
+	sk_X509_pop_free(m->chain, X509_free);
+	EVP_PKEY_free(m->key);
+	memset(m, 0, sizeof(*m));
+}
