@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/comment.h"
+#include "base/num.h"
 #include "base/secret.h"
 #include "base/span.h"
 #include "base/text_file.h"
@@ -18,9 +19,12 @@
 #define ACCOUNTS_MAX 1000
 #define OPTIONS_MAX 32
 
-static const struct account_option file_options[] = {
-	{"state_file", "string", "", "what was fetched; empty: $XDG_STATE_HOME/restante/state.db",
-	 "FILE"},
+enum file_option { STATE_FILE, PARALLEL, FILE_OPTIONS };
+
+static const struct account_option file_options[FILE_OPTIONS] = {
+	[STATE_FILE] = {"state_file", "string", "",
+			"what was fetched; empty: $XDG_STATE_HOME/restante/state.db", "FILE"},
+	[PARALLEL] = {"parallel", "number", "4", "accounts that are fetched at the same time", "N"},
 };
 
 /*
@@ -35,13 +39,13 @@ static struct {
 	bool failed;
 	bool in_account;
 	bool has_password;
-	int state_line;
-	int line[OPTIONS_MAX]; /* where the account's options were given; 0: nowhere */
+	int file_line[FILE_OPTIONS]; /* where options were given; 0: nowhere */
+	int line[OPTIONS_MAX];       /* and the account's */
 } reading;
 
 const struct account_option *client_config_option(unsigned i)
 {
-	return i < sizeof(file_options) / sizeof(file_options[0]) ? &file_options[i] : NULL;
+	return i < FILE_OPTIONS ? &file_options[i] : NULL;
 }
 
 /* The first thing that is wrong with the file is what the user is told. */
@@ -141,14 +145,16 @@ static int on_account_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void 
 	return -1;
 }
 
-static int on_state_file(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+static int on_file_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
+	const bool state = strcmp(opt->name, file_options[STATE_FILE].name) == 0;
 	struct err why;
 
-	if (given_twice(opt->name, &reading.state_line, cfg->line))
+	if (given_twice(opt->name, &reading.file_line[state ? STATE_FILE : PARALLEL], cfg->line))
 		return -1;
 	*(const char **)result = value;
-	if (client_config_set_state_file(reading.config, value, &why))
+	if (state ? client_config_set_state_file(reading.config, value, &why)
+		  : client_config_set_parallel(reading.config, value, &why))
 		return 0;
 	complain(cfg->line, "%s", why.text);
 	return -1;
@@ -234,7 +240,7 @@ static bool check_closed(const char *text)
 static bool parse(char *text)
 {
 	cfg_opt_t in_account[OPTIONS_MAX];
-	cfg_opt_t outside[3];
+	cfg_opt_t outside[FILE_OPTIONS + 2];
 	bool ok;
 	int plus;
 
@@ -247,15 +253,17 @@ static bool parse(char *text)
 		in_account[i].parsecb = on_account_value;
 	}
 	memset(outside, 0, sizeof(outside));
-	outside[0].name = file_options[0].name;
-	outside[0].type = CFGT_STR;
-	outside[0].flags = CFGF_NODEFAULT;
-	outside[0].parsecb = on_state_file;
-	outside[1].name = "account";
-	outside[1].type = CFGT_SEC;
-	outside[1].flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
-	outside[1].subopts = in_account;
-	outside[1].validcb = on_account;
+	for (unsigned i = 0; i < FILE_OPTIONS; i++) {
+		outside[i].name = file_options[i].name;
+		outside[i].type = CFGT_STR;
+		outside[i].flags = CFGF_NODEFAULT;
+		outside[i].parsecb = on_file_value;
+	}
+	outside[FILE_OPTIONS].name = "account";
+	outside[FILE_OPTIONS].type = CFGT_SEC;
+	outside[FILE_OPTIONS].flags = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+	outside[FILE_OPTIONS].subopts = in_account;
+	outside[FILE_OPTIONS].validcb = on_account;
 
 	cfg_t *const cfg = cfg_init(outside, CFGF_NONE);
 
@@ -321,5 +329,19 @@ struct account *client_config_find(const struct client_config *c, const char *na
 
 bool client_config_set_state_file(struct client_config *c, const char *text, struct err *err)
 {
-	return account_path(file_options[0].name, text, sizeof(c->state_file), c->state_file, err);
+	return account_path(file_options[STATE_FILE].name, text, sizeof(c->state_file),
+			    c->state_file, err);
+}
+
+bool client_config_set_parallel(struct client_config *c, const char *text, struct err *err)
+{
+	uint64_t n;
+
+	if (!num_parse_u64((struct span){text, strlen(text)}, CLIENT_PARALLEL_MAX, &n) || n == 0) {
+		(void)err_set(err, EINVAL, "%s: '%s' is no number from 1 to %d",
+			      file_options[PARALLEL].name, text, CLIENT_PARALLEL_MAX);
+		return false;
+	}
+	c->parallel = (uint32_t)n;
+	return true;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -14,6 +15,7 @@
 
 struct client_config {
 	char state_file[LIMIT_PATH]; /* absolute; "": where XDG says */
+	uint32_t parallel;           /* accounts fetched at once; 0: the default */
 	struct account *accounts;    /* in the order of the file. Owned */
 	size_t n;
 };
@@ -38,6 +40,12 @@ struct account *client_config_find(const struct client_config *c, const char *na
  * i from 0, or NULL past the end.
  */
 const struct account_option *client_config_option(unsigned i);
+
+/* So many accounts at once, unless the configuration says otherwise; and never more. */
+#define CLIENT_PARALLEL_DEFAULT 4
+#define CLIENT_PARALLEL_MAX 64
+
+bool client_config_set_parallel(struct client_config *c, const char *text, struct err *err);
 
 /* Makes a path absolute as options are: "~/" is home. False when it can't be. */
 bool client_config_set_state_file(struct client_config *c, const char *text, struct err *err);

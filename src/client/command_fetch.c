@@ -1,132 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restante fetch - one account after the other.
+ * restante fetch - several accounts at the same time, each in a thread of its own.
  */
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/secret.h"
-#include "base/span.h"
 #include "client/fetch.h"
+#include "client/fetch_board.h"
 #include "client/password.h"
-#include "client/progress.h"
 #include "client/restante.h"
 
-/* One account's session, as the user sees it. */
-struct view {
-	const struct restante *r;
-	const struct account *account;
-	bool bar; /* standard error is a terminal, and nothing else is written there */
-	struct progress progress;
+/* One account's session. */
+struct job {
+	struct account account;
+	char password[LIMIT_PASSWORD + 1];
+	enum fetch_status status;
 };
 
-/* As it is, but for what a terminal would obey. */
-static void print_octets(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		const unsigned char c = (unsigned char)s.p[i];
-
-		if (c < ' ' || c >= 0x7f)
-			(void)fprintf(stderr, "\\x%02x", c);
-		else
-			(void)fputc(c, stderr);
-	}
-}
-
-static void on_line(void *ctx, bool sent, struct span line)
-{
-	const struct view *const v = ctx;
-
-	(void)fprintf(stderr, "%s %s ", v->account->name, sent ? ">" : "<");
-	print_octets(line);
-	(void)fputc('\n', stderr);
-}
-
-static void on_begin(void *ctx, size_t messages, uint64_t octets)
-{
-	struct view *const v = ctx;
-
-	if (v->bar)
-		progress_begin(&v->progress, v->account->name, STDERR_FILENO, messages, octets);
-}
-
-static void on_progress(void *ctx, size_t messages, uint64_t octets)
-{
-	struct view *const v = ctx;
-
-	if (v->bar)
-		progress_update(&v->progress, messages, octets);
-}
-
-static void on_remark(void *ctx, const char *text)
-{
-	struct view *const v = ctx;
-
-	progress_clear(&v->progress);
-	(void)restante_complain(EX_OK, "%s: %s", v->account->name, text);
-}
-
-static void summarize(const struct view *v, const struct fetch_result *result)
-{
-	char size[PROGRESS_SIZE_MAX];
-
-	if (v->r->quiet || v->r->dry_run)
-		return;
-	progress_size(result->octets, size);
-	(void)printf("%s: %zu fetched (%s)", v->account->name, result->fetched, size);
-	if (result->adopted > 0)
-		(void)printf(", %zu found that were stored before", result->adopted);
-	if (result->deleted > 0)
-		(void)printf(", %zu deleted on the server", result->deleted);
-	if (result->refused > 0)
-		(void)printf(", %zu refused by the server", result->refused);
-	if (result->pending > 0)
-		(void)printf(", %zu to be deleted later", result->pending);
-	(void)printf(", %zu on the server\n", result->listed - result->deleted);
-}
-
-static enum fetch_status fetch_account(const struct restante *r, const struct account *a,
-				       const char *state_file)
-{
-	struct view v = {
-		.r = r,
-		.account = a,
-		.bar = !r->quiet && !r->verbose && isatty(STDERR_FILENO) == 1,
-	};
-	char password[LIMIT_PASSWORD + 1];
-	const struct fetch_options options = {
-		.account = a,
-		.password = password,
-		.state_file = state_file,
-		.dry_run = r->dry_run,
-		.stop_fd = r->stop_fd,
-		.observer =
-			{
-				.line = r->verbose ? on_line : NULL,
-				.begin = on_begin,
-				.progress = on_progress,
-				.remark = on_remark,
-				.ctx = &v,
-			},
-	};
-	struct fetch_result result = {0};
-	struct err err;
-	enum fetch_status fs = password_get(a, password, &err);
-
-	if (fs == FETCH_OK)
-		fs = fetch(&options, &result, &err);
-	secret_wipe(password, sizeof(password));
-	progress_clear(&v.progress);
-	if (fs == FETCH_OK || fs == FETCH_REFUSED || result.fetched > 0)
-		summarize(&v, &result);
-	if (fs != FETCH_OK && fs != FETCH_REFUSED)
-		(void)restante_complain(EX_OK, "%s: %s", a->name, err.text);
-	return fs;
-}
+struct jobs {
+	const struct restante *r;
+	const char *state_file;
+	struct fetch_board board;
+	struct job *all; /* Owned */
+	size_t n;
+	atomic_size_t next;
+	atomic_bool stopped; /* by a signal: none is begun any more */
+};
 
 /* What the command line says is put over what the configuration said. */
 static int override(const struct restante *r, struct account *a)
@@ -166,29 +71,20 @@ static const char *option_given(const struct restante *r, const char *name)
 	return NULL;
 }
 
-/* The worst of two: what needs somebody to do something comes before what passes by itself. */
-static enum fetch_status worse(enum fetch_status a, enum fetch_status b)
+/* ---- Which accounts ---- */
+
+static int take(struct jobs *jobs, const struct account *from)
 {
-	if (a == FETCH_OK || (restante_exit_status(a) == EX_TEMPFAIL && b != FETCH_OK))
-		return b;
-	return a;
+	struct job *const job = &jobs->all[jobs->n++];
+
+	job->account = *from;
+	job->status = FETCH_OK;
+	return override(jobs->r, &job->account);
 }
 
-static int fetch_one(const struct restante *r, const struct account *from, const char *state_file,
-		     enum fetch_status *worst)
+static int take_unconfigured(struct jobs *jobs)
 {
-	struct account a = *from;
-	const int status = override(r, &a);
-
-	if (status == EX_OK)
-		*worst = worse(*worst, fetch_account(r, &a, state_file));
-	secret_wipe(&a, sizeof(a));
-	return status;
-}
-
-static int fetch_unconfigured(const struct restante *r, const char *state_file,
-			      enum fetch_status *worst)
-{
+	const struct restante *const r = jobs->r;
 	const char *const user = option_given(r, "user");
 	struct account a;
 
@@ -198,55 +94,162 @@ static int fetch_unconfigured(const struct restante *r, const char *state_file,
 	account_init(&a);
 	(void)snprintf(a.name, sizeof(a.name), "%s@%s", user != NULL ? user : "",
 		       option_given(r, "host"));
-	return fetch_one(r, &a, state_file, worst);
+	return take(jobs, &a);
 }
 
-static int fetch_named(const struct restante *r, const char *state_file, enum fetch_status *worst)
+static int take_named(struct jobs *jobs)
 {
 	int status = EX_OK;
 
-	/* All names first: a wrong one shall not be found when half of the mail is here. */
-	for (char **name = r->names; *name != NULL; name++) {
-		if (client_config_find(&r->config, *name) == NULL)
+	for (char **name = jobs->r->names; *name != NULL && status == EX_OK; name++) {
+		const struct account *const a = client_config_find(&jobs->r->config, *name);
+
+		if (a == NULL)
 			return restante_complain(EX_NOUSER, "there is no account '%s'", *name);
+		status = take(jobs, a);
 	}
-	for (char **name = r->names; *name != NULL && status == EX_OK && *worst != FETCH_STOPPED;
-	     name++)
-		status = fetch_one(r, client_config_find(&r->config, *name), state_file, worst);
 	return status;
 }
 
-static int fetch_all(const struct restante *r, const char *state_file, enum fetch_status *worst)
+static int take_all(struct jobs *jobs)
 {
+	const struct client_config *const c = &jobs->r->config;
 	int status = EX_OK;
 
-	if (r->config.n == 0)
+	if (c->n == 0)
 		return restante_complain(EX_CONFIG,
 					 "no account is configured, and no --host given");
-	for (size_t i = 0; i < r->config.n && status == EX_OK && *worst != FETCH_STOPPED; i++)
-		status = fetch_one(r, &r->config.accounts[i], state_file, worst);
+	for (size_t i = 0; i < c->n && status == EX_OK; i++)
+		status = take(jobs, &c->accounts[i]);
 	return status;
+}
+
+/* All of them, before the first is asked: what is wrong isn't found when half of the mail is here.
+ */
+static int choose(struct jobs *jobs, bool unconfigured)
+{
+	size_t n = 1;
+
+	if (jobs->r->names[0] != NULL) {
+		while (jobs->r->names[n] != NULL)
+			n++;
+	} else if (!unconfigured) {
+		n = jobs->r->config.n;
+	}
+	jobs->all = calloc(n > 0 ? n : 1, sizeof(*jobs->all));
+	if (jobs->all == NULL)
+		return restante_complain(EX_OSERR, "no memory");
+	if (unconfigured)
+		return take_unconfigured(jobs);
+	return jobs->r->names[0] != NULL ? take_named(jobs) : take_all(jobs);
+}
+
+/* ---- Fetching ---- */
+
+/* People and commands are asked one after the other. */
+static void ask_password(struct jobs *jobs, struct job *job)
+{
+	const struct fetch_result nothing = {0};
+	struct fetch_view view = {.board = &jobs->board, .account = job->account.name};
+	struct err err;
+
+	job->status = password_get(&job->account, job->password, &err);
+	if (job->status != FETCH_OK)
+		fetch_view_end(&view, job->status, &nothing, &err);
+}
+
+static void fetch_job(struct jobs *jobs, struct job *job)
+{
+	struct fetch_view view = {.board = &jobs->board, .account = job->account.name};
+	const struct fetch_options options = {
+		.account = &job->account,
+		.password = job->password,
+		.state_file = jobs->state_file,
+		.dry_run = jobs->r->dry_run,
+		.stop_fd = jobs->r->stop_fd,
+		.observer = fetch_view_observer(&view, jobs->r->verbose),
+	};
+	struct fetch_result result = {0};
+	struct err err;
+
+	job->status = fetch(&options, &result, &err);
+	secret_wipe(job->password, sizeof(job->password));
+	fetch_view_end(&view, job->status, &result, &err);
+	if (job->status == FETCH_STOPPED)
+		atomic_store(&jobs->stopped, true);
+}
+
+static void *work(void *arg)
+{
+	struct jobs *const jobs = arg;
+	size_t i;
+
+	while (!atomic_load(&jobs->stopped) && (i = atomic_fetch_add(&jobs->next, 1)) < jobs->n) {
+		if (jobs->all[i].status == FETCH_OK)
+			fetch_job(jobs, &jobs->all[i]);
+	}
+	return NULL;
+}
+
+static void run(struct jobs *jobs, size_t threads)
+{
+	pthread_t others[CLIENT_PARALLEL_MAX];
+	size_t n = 0;
+
+	/* Without them it takes longer, and is done all the same. */
+	while (n + 1 < threads && pthread_create(&others[n], NULL, work, jobs) == 0)
+		n++;
+	(void)work(jobs);
+	for (size_t i = 0; i < n; i++)
+		(void)pthread_join(others[i], NULL);
+}
+
+/* The worst of two: what needs somebody to do something comes before what passes by itself. */
+static enum fetch_status worse(enum fetch_status a, enum fetch_status b)
+{
+	if (a == FETCH_OK || (restante_exit_status(a) == EX_TEMPFAIL && b != FETCH_OK))
+		return b;
+	return a;
+}
+
+static int fetch_chosen(struct jobs *jobs)
+{
+	const struct restante *const r = jobs->r;
+	const size_t parallel = r->config.parallel > 0 ? r->config.parallel
+						       : CLIENT_PARALLEL_DEFAULT;
+	enum fetch_status worst = FETCH_OK;
+	int status;
+
+	fetch_board_init(&jobs->board, r->quiet, r->verbose, r->dry_run);
+	for (size_t i = 0; i < jobs->n; i++)
+		ask_password(jobs, &jobs->all[i]);
+	run(jobs, jobs->n < parallel ? jobs->n : parallel);
+	fetch_board_done(&jobs->board);
+	for (size_t i = 0; i < jobs->n; i++)
+		worst = worse(worst, jobs->all[i].status);
+	status = restante_printed();
+	return worst != FETCH_OK ? restante_exit_status(worst) : status;
 }
 
 int restante_fetch(struct restante *r)
 {
 	char state_file[PATH_MAX];
-	enum fetch_status worst = FETCH_OK;
+	struct jobs jobs = {.r = r, .state_file = state_file};
+	struct err err;
 	const bool unconfigured = option_given(r, "host") != NULL && r->config_path == NULL;
 	int status = unconfigured ? EX_OK : restante_load(r);
 
+	if (status == EX_OK && r->parallel != NULL &&
+	    !client_config_set_parallel(&r->config, r->parallel, &err))
+		status = restante_complain(EX_USAGE, "%s", err.text);
 	if (status == EX_OK)
 		status = restante_state_file(r, state_file, sizeof(state_file));
-	if (status != EX_OK)
-		return status;
-	if (unconfigured)
-		status = fetch_unconfigured(r, state_file, &worst);
-	else if (r->names[0] != NULL)
-		status = fetch_named(r, state_file, &worst);
-	else
-		status = fetch_all(r, state_file, &worst);
-	if (status != EX_OK)
-		return status;
-	status = restante_printed();
-	return worst != FETCH_OK ? restante_exit_status(worst) : status;
+	if (status == EX_OK)
+		status = choose(&jobs, unconfigured);
+	if (status == EX_OK)
+		status = fetch_chosen(&jobs);
+	if (jobs.all != NULL)
+		secret_wipe(jobs.all, jobs.n * sizeof(*jobs.all));
+	free(jobs.all);
+	return status;
 }

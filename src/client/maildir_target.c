@@ -45,15 +45,16 @@ static int check_folder(const char *path, struct err *err)
 {
 	char inside[PATH_MAX];
 
+	/* In this order: another session, of another account, may be making it now. */
+	if (access(path, F_OK) < 0 || is_empty(path))
+		return 0;
 	for (int i = 0; i < TARGET_FOLDERS; i++) {
 		const int n = snprintf(inside, sizeof(inside), "%s/%s", path, folder_names[i]);
 
 		if ((size_t)n < sizeof(inside) && access(inside, F_OK) == 0)
 			return 0;
 	}
-	return access(path, F_OK) < 0 || is_empty(path)
-		       ? 0
-		       : err_set(err, EEXIST, "'%s' has other files in it and is no Maildir", path);
+	return err_set(err, EEXIST, "'%s' has other files in it and is no Maildir", path);
 }
 
 static int open_folders(struct maildir_target *t, bool look_only, struct err *err)

@@ -59,6 +59,7 @@ static const struct program_option options[] = {
 	{"keep", NULL, "the same as --on-server keep", OPT_KEEP, FETCHING},
 	{"delete", NULL, "the same as --on-server delete", OPT_DELETE, FETCHING},
 	{"dry-run", NULL, "say what would be fetched and deleted, and don't", 'n', FETCHING},
+	{"parallel", "N", "fetch N accounts at the same time", 'j', FETCHING},
 	{"quiet", NULL, "say nothing but what goes wrong", 'q', FETCHING},
 	{"verbose", NULL, "show the dialogue with the server, without passwords", 'v', FETCHING},
 	{"raw", NULL, "show the octets as they came", OPT_RAW, SHOWING},
@@ -231,6 +232,9 @@ static void set_option(struct restante *r, int value)
 	case OPT_RAW:
 		r->raw = true;
 		break;
+	case 'j':
+		r->parallel = optarg;
+		break;
 	case 'n':
 		r->dry_run = true;
 		break;
@@ -300,7 +304,7 @@ static int read_options(int argc, char **argv, struct restante *r, const struct 
 	int c;
 
 	fill_names(&names);
-	while ((c = getopt_long(argc, argv, "c:d:nqv", names.known, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:d:j:nqv", names.known, NULL)) != -1) {
 		if (c == '?')
 			return usage();
 		if (c == OPT_VERSION) {

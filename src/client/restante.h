@@ -20,6 +20,7 @@
 struct restante {
 	const char *config_path;
 	const char *state_file;
+	const char *parallel;
 	const char *account_options[RESTANTE_ACCOUNT_OPTIONS]; /* by account_option()'s number */
 	bool quiet;
 	bool verbose;

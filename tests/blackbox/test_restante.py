@@ -135,6 +135,57 @@ def test_accounts(shared, client):
     assert result.status == NOUSER and "no account 'nobody'" in result.err and result.out == ''
 
 
+def meeting(bad_server, client, n):
+    """n accounts, whose servers answer RETR only when so many sessions have come to it; most at once."""
+    lock = threading.Lock()
+    now = [0, 0]  # sessions in RETR, and the most there were
+
+    def configure(together):
+        barrier = threading.Barrier(together)
+
+        def meet(session, _):
+            with lock:
+                now[0] += 1
+                now[1] = max(now)
+            barrier.wait(PATIENCE)
+            with lock:
+                now[0] -= 1
+            session.send(b'+OK\r\nSubject: met\r\n\r\n.\r\n')
+
+        conf = ''
+        for i in range(n):
+            server = bad_server([Mail('u', b'Subject: met\r\n\r\n')])
+            server.on['RETR 1'] = meet
+            conf += (f'account a{i} {{\n\thost = localhost\n\tport = {server.port}\n\tuser = alice\n'
+                     f'\tcafile = "{bad_server.cafile}"\n\tmaildir = ~/Mail\n'
+                     '\tpassword_file = ~/password\n}\n')
+        client.configure(conf)
+        return lambda: now[1]
+
+    return configure
+
+
+def test_accounts_at_the_same_time(bad_server, client):
+    most = meeting(bad_server, client, 4)(together=2)
+    result = client.run('fetch', '-j', '2')
+    assert result.status == 0 and len(result.out.splitlines()) == 4
+    assert len(client.mails()) == 4 and most() == 2
+    # And shown together, on one line that none writes into.
+    status, shown = client.on_terminal('fetch')
+    assert status == 0 and re.fullmatch(rb'(a[0-3]: 0 fetched \(0 B\), 1 on the server\r\n){4}', shown)
+
+
+def test_accounts_one_by_one(bad_server, client):
+    most = meeting(bad_server, client, 3)(together=1)
+    result = client.run('fetch', '--parallel', '1')
+    assert result.out.splitlines() == [f'a{i}: 1 fetched (16 B), 1 on the server' for i in range(3)]
+    assert most() == 1
+    client.configure('parallel = 0\n' + client.config.read_text())
+    assert ":1: parallel: '0' is no number from 1 to 64" in client.run('fetch').err
+    client.config.unlink()
+    assert client.run('fetch', '-j', 'many').status == USAGE
+
+
 def test_one_of_several_fails(shared, client):
     """The others are fetched; what somebody has to mend is what the exit status tells."""
     users = [shared.user() for _ in range(2)]

@@ -29,11 +29,12 @@ static void accounts(void **state)
 
 	(void)state;
 	good("// what is the same for all\n"
-	     "state_file = /state.db\n" ACCOUNT("work", "a.example") "/* another\n */\n" ACCOUNT(
-		     "home", "b.example"),
+	     "state_file = /state.db\nparallel = 7\n" ACCOUNT(
+		     "work", "a.example") "/* another\n */\n" ACCOUNT("home", "b.example"),
 	     &c);
 	assert_int_equal(c.n, 2);
 	assert_string_equal(c.state_file, "/state.db");
+	assert_int_equal(c.parallel, 7);
 	assert_string_equal(c.accounts[0].name, "work");
 	assert_string_equal(c.accounts[0].host, "a.example");
 	assert_string_equal(c.accounts[1].name, "home");
@@ -53,6 +54,7 @@ static void nothing(void **state)
 	good("", &c);
 	assert_int_equal(c.n, 0);
 	assert_string_equal(c.state_file, "");
+	assert_int_equal(c.parallel, 0);
 	client_config_done(&c);
 }
 
@@ -91,6 +93,8 @@ static void bad(void **state)
 		{"\naccount a {\n\n\tusr = x\n}\n", ":4: no such option 'usr'"},
 		{"account a {\n\thost = x\n\thost = y\n}\n",
 		 ":3: host is given twice (first in line 2)"},
+		{"parallel = 4\nparallel = 4\n", ":2: parallel is given twice (first in line 1)"},
+		{"parallel = 65\n", ":1: parallel: '65' is no number from 1 to 64"},
 		{"state_file = /a\nstate_file = /b\n",
 		 ":2: state_file is given twice (first in line 1)"},
 		{"account a {\n\tport = many\n}\n", ":2: port needs a number, not \"many\""},
