@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file_mark.h"
 #include "base/rand.h"
 #include "base/secret.h"
 #include "auth/scheme.h"
@@ -21,13 +22,6 @@
 
 /* Lines that are reported one by one. Somebody may have named the wrong file. */
 #define NOTICES_MAX 20
-
-/*
- * A file that was written within this time before it was read may be written
- * again without a change that stat(2) shows: the kernel's clock for files ticks
- * every 10 ms at the slowest.
- */
-#define CLOCK_TICK_NS 50000000
 
 /* How long after a change in place its writer may still be at it. */
 #define UNFINISHED_NS 1000000000
@@ -56,26 +50,17 @@ struct table {
 	uint32_t mask;
 };
 
-/* Which file it was. Zero: none. */
-struct signature {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	int64_t mtime_ns;
-	int64_t ctime_ns;
-};
-
 struct passwd_file {
 	char *path; /* Owned */
 	passwd_notice *notice;
 	void *notice_arg;
 	uint64_t hash_key;
 	struct table table;
-	struct signature read; /* the file that the table is made of */
+	struct file_mark read; /* the file that the table is made of */
 	bool settled;          /* no change of that file can have been missed */
 	bool loaded;
 	bool in_place;        /* it is the file that was read before, with other content */
-	struct signature bad; /* a file that was read and is no good */
+	struct file_mark bad; /* a file that was read and is no good */
 	struct err bad_err;
 };
 
@@ -122,25 +107,6 @@ void passwd_file_free(struct passwd_file *f)
 	table_done(&f->table);
 	free(f->path);
 	free(f);
-}
-
-static struct signature signature_of(const struct stat *st)
-{
-	struct signature s;
-
-	/* Compared as octets. */
-	memset(&s, 0, sizeof(s));
-	s.dev = st->st_dev;
-	s.ino = st->st_ino;
-	s.size = st->st_size;
-	s.mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-	s.ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec;
-	return s;
-}
-
-static bool same_signature(const struct signature *a, const struct signature *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 /* FNV-1a with a key: good enough for names that the operator wrote. */
@@ -362,15 +328,6 @@ static int load(struct passwd_file *f, int fd, struct table *t, bool quiet, stru
 	return 0;
 }
 
-/* Nothing that happens to this file from now on will leave its signature as it is. */
-static bool is_settled(const struct signature *s, uint64_t now_ns)
-{
-	const int64_t age = (int64_t)now_ns -
-			    (s->mtime_ns > s->ctime_ns ? s->mtime_ns : s->ctime_ns);
-
-	return age > CLOCK_TICK_NS || age < -CLOCK_TICK_NS;
-}
-
 static int reload(struct passwd_file *f, int fd, struct err *err)
 {
 	/* Before the file is looked at: what changes meanwhile is seen the next time. */
@@ -381,12 +338,12 @@ static int reload(struct passwd_file *f, int fd, struct err *err)
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, errno, "cannot read '%s'", f->path);
 
-	const struct signature s = signature_of(&st);
-	const int r = load(f, fd, &fresh, f->loaded && same_signature(&s, &f->read), err);
+	const struct file_mark s = file_mark_of(&st);
+	const int r = load(f, fd, &fresh, f->loaded && file_mark_same(&s, &f->read), err);
 
 	if (r < 0) {
 		table_done(&fresh);
-		if (r == -EINVAL && is_settled(&s, now)) {
+		if (r == -EINVAL && file_mark_is_settled(&s, now)) {
 			f->bad = s;
 			f->bad_err = *err;
 		}
@@ -395,10 +352,10 @@ static int reload(struct passwd_file *f, int fd, struct err *err)
 	table_done(&f->table);
 	f->table = fresh;
 	/* Read once more because it may have changed, it is what it was. */
-	if (!same_signature(&s, &f->read))
+	if (!file_mark_same(&s, &f->read))
 		f->in_place = f->loaded && s.dev == f->read.dev && s.ino == f->read.ino;
 	f->read = s;
-	f->settled = is_settled(&s, now);
+	f->settled = file_mark_is_settled(&s, now);
 	f->loaded = true;
 	return 0;
 }
@@ -409,11 +366,11 @@ int passwd_file_refresh(struct passwd_file *f, struct err *err)
 	struct stat st;
 
 	if (stat(f->path, &st) == 0) {
-		const struct signature s = signature_of(&st);
+		const struct file_mark s = file_mark_of(&st);
 
-		if (f->loaded && f->settled && same_signature(&s, &f->read))
+		if (f->loaded && f->settled && file_mark_same(&s, &f->read))
 			return 0;
-		if (same_signature(&s, &f->bad))
+		if (file_mark_same(&s, &f->bad))
 			return err_set(err, EINVAL, "%s", f->bad_err.text);
 	}
 

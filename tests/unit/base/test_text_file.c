@@ -103,12 +103,48 @@ static void test_not_text(void **state)
 	assert_int_equal(text_file_read(path, 7, &file, &err), -EINVAL);
 }
 
+/* Read again when it may have changed, and only then. */
+static void test_reread(void **state)
+{
+	struct text_file_seen seen = {0};
+	struct text_file file = {0};
+	struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	struct err err;
+
+	(void)state;
+	write_file(SPAN_LIT("one"));
+	/* It has just been written, and may be written again without a trace. */
+	assert_int_equal(text_file_reread(&seen, path, 7, &file, &err), 1);
+	free(file.text);
+	assert_int_equal(text_file_reread(&seen, path, 7, &file, &err), 1);
+	free(file.text);
+	/* What counts is when the inode changed, which nobody can set back: so it takes a while. */
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	for (int r = 1; r == 1;) {
+		r = text_file_reread(&seen, path, 7, &file, &err);
+		assert_in_range(r, 0, 1);
+		if (r == 1)
+			free(file.text);
+	}
+	write_file(SPAN_LIT("two"));
+	assert_int_equal(text_file_reread(&seen, path, 7, &file, &err), 1);
+	assert_string_equal(file.text, "two");
+	free(file.text);
+	/* A failure isn't remembered. */
+	write_file(SPAN_LIT("too long"));
+	assert_int_equal(text_file_reread(&seen, path, 7, &file, &err), -EINVAL);
+	assert_int_equal(text_file_reread(&seen, path, 7, &file, &err), -EINVAL);
+	assert_int_equal(text_file_reread(&seen, path, 8, &file, &err), 1);
+	free(file.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_of_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reread, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
