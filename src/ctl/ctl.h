@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "server/config.h"
 
@@ -17,7 +20,9 @@ struct ctl {
 	const char *gid;
 	const char *home;
 	bool no_scram;
-	const char *name; /* the user's, for commands that want one */
+	const char *service;
+	const char *name;  /* the user's, for commands that want one */
+	const char *label; /* and what of that user's */
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -27,6 +32,7 @@ struct ctl_command {
 	const char *arguments;
 	const char *what;
 	bool wants_name;
+	bool wants_label;
 	unsigned options; /* enum ctl_option that make sense with it */
 	int (*run)(struct ctl *ctl);
 };
@@ -37,6 +43,7 @@ enum ctl_option {
 	CTL_GID = 1 << 2,
 	CTL_HOME = 1 << 3,
 	CTL_NO_SCRAM = 1 << 4,
+	CTL_SERVICE = 1 << 5,
 };
 
 int ctl_user_add(struct ctl *ctl);
@@ -44,6 +51,22 @@ int ctl_user_passwd(struct ctl *ctl);
 int ctl_user_remove(struct ctl *ctl);
 int ctl_user_list(struct ctl *ctl);
 int ctl_user_show(struct ctl *ctl);
+
+int ctl_app_password_add(struct ctl *ctl);
+int ctl_app_password_list(struct ctl *ctl);
+int ctl_app_password_revoke(struct ctl *ctl);
+
+/* Takes all of them from a user who is removed. An exit status. */
+int ctl_app_password_forget(struct ctl *ctl, const char *user);
+
+/* How many the user has. */
+size_t ctl_app_password_count(const struct ctl *ctl, const char *user);
+
+/* ctl->name as the file of users has it. An exit status; EX_NOUSER is said. */
+int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1]);
+
+/* Whose group a file is that root makes, and that those who check passwords must read; or -1. */
+gid_t ctl_server_group(const struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

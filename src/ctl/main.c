@@ -43,6 +43,27 @@ static const struct ctl_command commands[] = {
 	 .what = "show a user's maildrop, owner and password scheme",
 	 .wants_name = true,
 	 .run = ctl_user_show},
+	{.group = "app-password",
+	 .verb = "add",
+	 .arguments = "USER NAME",
+	 .what = "make a password for one program of a user, and show it",
+	 .wants_name = true,
+	 .wants_label = true,
+	 .options = CTL_SERVICE,
+	 .run = ctl_app_password_add},
+	{.group = "app-password",
+	 .verb = "list",
+	 .arguments = "USER",
+	 .what = "list a user's application passwords, and when each was used",
+	 .wants_name = true,
+	 .run = ctl_app_password_list},
+	{.group = "app-password",
+	 .verb = "revoke",
+	 .arguments = "USER NAME",
+	 .what = "take an application password away",
+	 .wants_name = true,
+	 .wants_label = true,
+	 .run = ctl_app_password_revoke},
 	{.group = "config",
 	 .verb = "check",
 	 .what = "check the configuration and the file of users",
@@ -65,6 +86,7 @@ static const struct {
 	{"uid", "UID", "user add: who owns the mail, when each user's is the user's", CTL_UID},
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
+	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -115,7 +137,7 @@ int ctl_printed(void)
 
 static int help(void)
 {
-	(void)printf("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME]\n\n");
+	(void)printf("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME ...]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++) {
 		const struct ctl_command *c = &commands[i];
 		char words[64];
@@ -124,9 +146,9 @@ static int help(void)
 			       c->verb != NULL ? " " : "", c->verb != NULL ? c->verb : "",
 			       c->arguments != NULL ? " " : "",
 			       c->arguments != NULL ? c->arguments : "");
-		(void)printf("  %-18s  %s\n", words, c->what);
+		(void)printf("  %-29s  %s\n", words, c->what);
 	}
-	(void)printf("\n  %-18s  %s\n", "-c, --config FILE",
+	(void)printf("\n  %-29s  %s\n", "-c, --config FILE",
 		     "read FILE instead of " DEFAULT_CONFIG);
 	for (size_t i = 0; i < OPTIONS; i++) {
 		char words[64];
@@ -134,9 +156,9 @@ static int help(void)
 		(void)snprintf(words, sizeof(words), "--%s%s%s", options[i].name,
 			       options[i].argument != NULL ? " " : "",
 			       options[i].argument != NULL ? options[i].argument : "");
-		(void)printf("  %-18s  %s\n", words, options[i].what);
+		(void)printf("  %-29s  %s\n", words, options[i].what);
 	}
-	(void)printf("  %-18s  %s\n  %-18s  %s\n", "--help", "show this", "--version",
+	(void)printf("  %-29s  %s\n  %-29s  %s\n", "--help", "show this", "--version",
 		     "show the version");
 	(void)printf("\nA password is asked for twice, without echo; when standard input is not a\n"
 		     "terminal, its first line is the password.\n");
@@ -145,7 +167,7 @@ static int help(void)
 
 static int usage(void)
 {
-	(void)fputs("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME]\n"
+	(void)fputs("usage: restantectl [-c FILE] COMMAND [OPTION ...] [NAME ...]\n"
 		    "       restantectl --help\n",
 		    stderr);
 	return EX_USAGE;
@@ -168,6 +190,9 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_HOME:
 		ctl->home = value;
+		break;
+	case CTL_SERVICE:
+		ctl->service = value;
 		break;
 	case CTL_NO_SCRAM:
 		ctl->no_scram = true;
@@ -261,7 +286,10 @@ int main(int argc, char **argv)
 				    command->verb != NULL ? command->verb : "");
 	if (command->wants_name)
 		ctl.name = *words != NULL ? *words++ : NULL;
-	if (*words != NULL || (command->wants_name && ctl.name == NULL))
+	if (command->wants_label)
+		ctl.label = *words != NULL ? *words++ : NULL;
+	if (*words != NULL || (command->wants_name && ctl.name == NULL) ||
+	    (command->wants_label && ctl.label == NULL))
 		return usage();
 	if (config_load(ctl.config_path, &ctl.config, &err) < 0)
 		return ctl_complain(EX_CONFIG, "%s", err.text);

@@ -158,7 +158,7 @@ static int make_secret(const struct ctl *ctl, const char *scheme, const char *na
 }
 
 /* A file that root makes must be readable by those who check passwords. */
-static gid_t group_of_server(const struct ctl *ctl)
+gid_t ctl_server_group(const struct ctl *ctl)
 {
 	const struct passwd *pw = geteuid() == 0 ? getpwnam(ctl->config.server_user) : NULL;
 
@@ -219,7 +219,7 @@ static int add(struct ctl *ctl, const struct names *names, const struct made *ma
 
 	if (!put_line(&out, ctl, names->name, made))
 		return ctl_complain(EX_DATAERR, "the user's line would be too long");
-	r = users_edit_begin(ctl->config.users_file, true, group_of_server(ctl), &edit, &err);
+	r = users_edit_begin(ctl->config.users_file, true, ctl_server_group(ctl), &edit, &err);
 	if (r < 0)
 		return ctl_fail(r, &err);
 	/* Once more, for now nobody else can add it. */
@@ -305,6 +305,23 @@ static int set_secret(const struct ctl *ctl, const struct names *names, const st
 	return r != EX_OK ? r : ctl_printed();
 }
 
+int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1])
+{
+	struct names names;
+	const char *name;
+	bool exists;
+	int r = read_names(ctl, &names);
+
+	if (r == EX_OK)
+		r = look(ctl, &names, &exists, &name);
+	if (r != EX_OK)
+		return r;
+	if (!exists)
+		return no_such_user(ctl);
+	memcpy(ret_name, name, strlen(name) + 1);
+	return EX_OK;
+}
+
 int ctl_user_passwd(struct ctl *ctl)
 {
 	const char *scheme = scheme_of(ctl);
@@ -347,10 +364,11 @@ int ctl_user_remove(struct ctl *ctl)
 	if (!find(&edit, &names, &line, &name)) {
 		r = no_such_user(ctl);
 	} else {
-		r = users_edit_remove(&edit, name, &err);
-		if (r < 0)
+		/* First: or they would be those of the next user of this name. */
+		r = ctl_app_password_forget(ctl, name);
+		if (r == EX_OK && (r = users_edit_remove(&edit, name, &err)) < 0)
 			r = ctl_fail(r, &err);
-		else
+		else if (r == EX_OK)
 			(void)printf("removed '%s'; the mail stays where it is\n", name);
 	}
 	users_edit_done(&edit);
@@ -482,6 +500,7 @@ int ctl_user_show(struct ctl *ctl)
 	(void)printf("name: %s\n", user.name);
 	(void)printf("scheme: %s\n", scheme_name(user.secret));
 	print_scram(&user);
+	(void)printf("application passwords: %zu\n", ctl_app_password_count(ctl, user.name));
 	print_maildrop(ctl, &user);
 	print_id("uid", user.uid);
 	print_id("gid", user.gid);

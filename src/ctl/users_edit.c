@@ -224,7 +224,8 @@ static int fill(int fd, const struct users_edit *e, const struct span *spans, si
 	return 0;
 }
 
-static int replace(const struct users_edit *e, const struct span *spans, size_t n, struct err *err)
+int users_edit_rewrite(const struct users_edit *e, const struct span *parts, size_t n,
+		       struct err *err)
 {
 	char path[PATH_MAX];
 	int r;
@@ -239,7 +240,7 @@ static int replace(const struct users_edit *e, const struct span *spans, size_t 
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot make '%s'", path);
-	r = fill(fd, e, spans, n, path, err);
+	r = fill(fd, e, parts, n, path, err);
 	if (close(fd) < 0 && r == 0)
 		r = err_sys(err, errno, "cannot write '%s'", path);
 	if (r == 0 && rename(path, e->path) < 0)
@@ -261,7 +262,7 @@ int users_edit_append(const struct users_edit *e, struct span line, struct err *
 		SPAN_LIT("\n"),
 	};
 
-	return replace(e, spans, sizeof(spans) / sizeof(spans[0]), err);
+	return users_edit_rewrite(e, spans, sizeof(spans) / sizeof(spans[0]), err);
 }
 
 static bool is_scram(struct span word)
@@ -326,7 +327,7 @@ int users_edit_replace_secret(const struct users_edit *e, const struct users_lin
 	if (strlen(secret) + spans[3].n + out.n > longest)
 		r = err_set(err, EINVAL, "the user's line would be too long");
 	else
-		r = replace(e, spans, sizeof(spans) / sizeof(spans[0]), err);
+		r = users_edit_rewrite(e, spans, sizeof(spans) / sizeof(spans[0]), err);
 	secret_wipe(words, sizeof(words));
 	return r;
 }
@@ -350,7 +351,7 @@ int users_edit_remove(const struct users_edit *e, const char *name, struct err *
 	}
 
 	const struct span all = span_of(kept, n);
-	const int r = replace(e, &all, 1, err);
+	const int r = users_edit_rewrite(e, &all, 1, err);
 
 	secret_wipe(kept, n);
 	free(kept);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * users_edit.h - changing one line of the file of users: all or nothing, one
- * editor at a time, and every other line as it was, octet for octet.
+ * users_edit.h - changing one line of the file of users, or of application passwords: all
+ * or nothing, one editor at a time, and every other line as it was, octet for octet.
  *
  * BUGS: access control lists and extended attributes of the file are not kept.
  */
@@ -54,5 +54,9 @@ int users_edit_replace_secret(const struct users_edit *e, const struct users_lin
 
 /* All lines of this name; or the second one would count from now on. */
 int users_edit_remove(const struct users_edit *e, const char *name, struct err *err);
+
+/* The whole new text, in n parts that may borrow from the old one. */
+int users_edit_rewrite(const struct users_edit *e, const struct span *parts, size_t n,
+		       struct err *err);
 
 void users_edit_done(struct users_edit *e);

@@ -82,7 +82,8 @@ struct config {
 	uint32_t auth_threads;       /* 0: one a core */
 	uint32_t auth_cache_seconds;
 	uint32_t auth_failure_delay_ms;
-	bool apop; /* greet with a timestamp, offer APOP and CRAM-MD5 */
+	char app_passwords_file[LIMIT_PATH]; /* "": none */
+	bool apop;                           /* greet with a timestamp, offer APOP and CRAM-MD5 */
 
 	/* Mail */
 	char store_driver[32];

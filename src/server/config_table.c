@@ -91,6 +91,9 @@ const struct config_row config_rows[] = {
 	 SECONDS(auth_cache_seconds, 0, 7 * DAY)},
 	{{"auth_failure_delay_ms", "number", "2000", "milliseconds before a wrong password is answered"},
 	 NUM(auth_failure_delay_ms, 0, 60000)},
+	{{"app_passwords_file", "string", "",
+	  "application passwords, and beside it when each was used; empty: none"},
+	 TEXT(app_passwords_file)},
 	{{"apop", "bool", "no", "offer APOP and CRAM-MD5 to users with {PLAIN} secrets"},
 	 .kind = BOOL, AT(apop)},
 

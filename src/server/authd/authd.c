@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/rand.h"
+#include "auth/app_password_use.h"
 #include "server/authd/authd_priv.h"
 
 union ipc_msg *authd_out(enum ipc_type type, uint64_t session)
@@ -217,6 +218,23 @@ static struct userdb *open_users(const struct config *c)
 	return db;
 }
 
+static void on_apps_notice(void *arg, const char *text)
+{
+	(void)arg;
+	log_event(LOG_LEVEL_WARN, "app-passwords", log_str("reason", text));
+}
+
+/* False when there is no memory. */
+static bool open_apps(struct authd *ad)
+{
+	const char *path = ad->process->config->app_passwords_file;
+
+	if (path[0] == '\0')
+		return true;
+	ad->apps = app_passwords_new(path, on_apps_notice, NULL);
+	return ad->apps != NULL;
+}
+
 static unsigned threads_for(const struct config *c)
 {
 	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -226,25 +244,51 @@ static unsigned threads_for(const struct config *c)
 	return cores > 0 && cores <= 128 ? (unsigned)cores : 1;
 }
 
-static int prepare(struct process *p, struct err *err)
+static void free_authd(struct authd *ad)
 {
-	(void)err;
-	p->threads = threads_for(p->config);
-	return 0;
+	userdb_free(ad->userdb);
+	sasl_context_free(ad->sasl);
+	auth_cache_free(ad->cache);
+	app_passwords_free(ad->apps);
+	if (ad->apps_used >= 0)
+		(void)close(ad->apps_used);
+	free(ad);
 }
 
-static int start(struct process *p, struct err *err)
+/* The one file that is written: without it, a last use is not seen, and all else goes on. */
+static int open_apps_used(const char *path)
+{
+	struct err err;
+	const int fd = path[0] != '\0' ? app_password_use_open(path, &err) : -1;
+
+	if (fd < 0 && path[0] != '\0')
+		log_event(LOG_LEVEL_WARN, "app-passwords", log_str("reason", err.text),
+			  log_str("consequence", "last uses are not kept"));
+	return fd < 0 ? -1 : fd;
+}
+
+static int prepare(struct process *p, struct err *err)
 {
 	struct authd *ad = calloc(1, sizeof(*ad));
 
 	if (ad == NULL)
 		return err_sys(err, ENOMEM, "cannot start");
+	p->threads = threads_for(p->config);
+	ad->process = p;
+	ad->apps_used = open_apps_used(p->config->app_passwords_file);
+	p->owner = ad;
+	return 0;
+}
+
+static int start(struct process *p, struct err *err)
+{
+	struct authd *ad = p->owner;
+
 	/*
 	 * What is freed is overwritten: the libraries' own copies of passwords too.
 	 * Large blocks, Argon2's, go back to the kernel as they are; it wipes them.
 	 */
 	(void)mallopt(M_PERTURB, 0x55);
-	ad->process = p;
 	ad->seed = rand_u64() | 1;
 	ad->hashing_max = p->threads;
 	TAILQ_INIT(&ad->listeners);
@@ -253,9 +297,11 @@ static int start(struct process *p, struct err *err)
 	ad->cache = auth_cache_new();
 	ad->sasl = sasl_context_new(p->config->hostname);
 	ad->userdb = open_users(p->config);
-	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL ||
-	    !scram_salt_key(p->config->hostname, ad->salt_key))
-		goto no_memory;
+	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL || !open_apps(ad) ||
+	    !scram_salt_key(p->config->hostname, ad->salt_key)) {
+		(void)err_sys(err, ENOMEM, "cannot start");
+		goto free;
+	}
 
 	const int r = authd_delay_init(ad);
 
@@ -263,16 +309,10 @@ static int start(struct process *p, struct err *err)
 		(void)err_sys(err, -r, "cannot make a timer");
 		goto free;
 	}
-	p->owner = ad;
 	return 0;
 
-no_memory:
-	(void)err_sys(err, ENOMEM, "cannot start");
 free:
-	userdb_free(ad->userdb);
-	sasl_context_free(ad->sasl);
-	auth_cache_free(ad->cache);
-	free(ad);
+	free_authd(ad);
 	return -ENOMEM;
 }
 
@@ -306,14 +346,9 @@ static void on_drain(struct process *p)
 	authd_check_drained(ad);
 }
 
-static void free_authd(uv_handle_t *timer)
+static void on_timer_closed(uv_handle_t *timer)
 {
-	struct authd *ad = timer->data;
-
-	userdb_free(ad->userdb);
-	sasl_context_free(ad->sasl);
-	auth_cache_free(ad->cache);
-	free(ad);
+	free_authd(timer->data);
 }
 
 static void stop(struct process *p)
@@ -327,7 +362,7 @@ static void stop(struct process *p)
 	if (ad->storage != NULL)
 		close_link(ad->storage);
 	/* The timer's memory is the last that the loop uses. */
-	uv_close((uv_handle_t *)&ad->delay_timer, free_authd);
+	uv_close((uv_handle_t *)&ad->delay_timer, on_timer_closed);
 }
 
 const struct process_ops authd_ops = {

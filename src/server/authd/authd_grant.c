@@ -66,9 +66,12 @@ enum ipc_status grant_open(const struct request *r)
 
 	const enum ipc_status status = make_grant(r, &r->login->record, IPC_GRANT_OPEN, &m);
 
-	if (status == IPC_OK)
-		ipc_channel_send(&r->ad->storage->ch, m, -1);
-	return status;
+	if (status != IPC_OK)
+		return status;
+	if (r->login->app.device[0] != '\0')
+		memcpy(m->grant.rules.device, r->login->app.device, sizeof(m->grant.rules.device));
+	ipc_channel_send(&r->ad->storage->ch, m, -1);
+	return IPC_OK;
 }
 
 enum ipc_status grant_deliver(const struct request *r, const struct user_record *record)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "auth/app_password_use.h"
 #include "server/authd/authd_priv.h"
 
 static void log_failure(const struct request *r, const char *reason)
@@ -37,14 +38,42 @@ static void grant(struct request *r, bool remembered)
 		request_refuse(r, status);
 		return;
 	}
-	log_event(LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
-		  log_str("user", r->login->record.name),
-		  log_str("remote", r->login->origin.remote), log_str("method", r->login->how),
-		  log_num("remembered", remembered));
+	log_event(
+		LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
+		log_str("user", r->login->record.name), log_str("remote", r->login->origin.remote),
+		log_str("method", r->login->how),
+		log_str(r->login->app.name[0] != '\0' ? "app_password" : NULL, r->login->app.name),
+		log_num("remembered", remembered));
 	request_free(r);
 }
 
+bool login_take_user(struct request *r, enum userdb_status status, const struct user_record *record)
+{
+	if (status == USERDB_AWAY) {
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return false;
+	}
+	r->login->has_record = status == USERDB_FOUND;
+	if (r->login->has_record)
+		r->login->record = *record;
+	return true;
+}
+
 /* ---- a password ---- */
+
+/* One of those that the user has for a program, whatever the user's own is. */
+static bool is_app_password(struct request *r)
+{
+	struct authd *ad = r->ad;
+	struct login *l = r->login;
+
+	if (ad->apps == NULL || !app_passwords_find(ad->apps, l->record.name, l->password, &l->app))
+		return false;
+	if ((l->app.services & APP_PASSWORD_POP3) != 0 && ad->apps_used >= 0)
+		app_password_use_note(ad->apps_used, l->app.slot, l->app.hash,
+				      clock_wall_ns() / 1000000000);
+	return true;
+}
 
 static bool is_remembered(struct request *r)
 {
@@ -73,17 +102,17 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 	struct request *r = q->owner;
 	struct login *l = r->login;
 
-	if (status == USERDB_AWAY) {
-		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+	if (!login_take_user(r, status, record))
 		return;
-	}
-	if (status == USERDB_FOUND) {
-		l->record = *record;
-		l->has_record = true;
-	}
 	l->locked = !l->has_record || scheme_is_locked(l->record.secret);
 	if (l->locked) {
 		userdb_decoy(r->ad->userdb, l->user, &l->record);
+	} else if (is_app_password(r)) {
+		if ((l->app.services & APP_PASSWORD_POP3) != 0)
+			grant(r, false);
+		else
+			login_refuse(r, IPC_BAD_CREDENTIALS, "app-password-not-for-pop3");
+		return;
 	} else if (is_remembered(r)) {
 		grant(r, true);
 		return;
@@ -201,14 +230,9 @@ void login_pass(struct link *l, const struct ipc_auth_pass *m)
 /* ---- mechanisms that need the password itself ---- */
 
 /* False when there is no such user, or the password isn't kept. The caller wipes it. */
-static bool plain_of(struct login *l, const struct user_record *record,
-		     char password[LIMIT_PASSWORD + 1])
+static bool plain_of(const struct login *l, char password[LIMIT_PASSWORD + 1])
 {
-	if (record == NULL)
-		return false;
-	l->record = *record;
-	l->has_record = true;
-	return scheme_plain(record->secret, password, LIMIT_PASSWORD + 1);
+	return l->has_record && scheme_plain(l->record.secret, password, LIMIT_PASSWORD + 1);
 }
 
 static const char *secret_reason(const struct login *l, bool has_plain)
@@ -227,12 +251,10 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 	struct login *l = r->login;
 	char password[LIMIT_PASSWORD + 1] = "nobody's";
 
-	if (status == USERDB_AWAY) {
-		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+	if (!login_take_user(r, status, record))
 		return;
-	}
 
-	const bool has_plain = plain_of(l, record, password);
+	const bool has_plain = plain_of(l, password);
 	const bool matches = sasl_apop_matches(l->timestamp, password, l->digest);
 
 	secret_wipe(password, sizeof(password));
@@ -268,12 +290,10 @@ static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 	struct login *l = r->login;
 	char password[LIMIT_PASSWORD + 1];
 
-	if (status == USERDB_AWAY) {
-		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+	if (!login_take_user(r, status, record))
 		return;
-	}
 
-	const bool has_plain = plain_of(l, record, password);
+	const bool has_plain = plain_of(l, password);
 	const enum sasl_status next = sasl_session_secret(l->sasl, has_plain ? password : NULL);
 
 	secret_wipe(password, sizeof(password));

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "auth/app_password.h"
 #include "auth/cache.h"
 #include "auth/sasl_server.h"
 #include "auth/userdb.h"
@@ -85,7 +86,8 @@ struct login {
 	char prepared[LIMIT_PASSWORD + 1]; /* a second form of it to try, or "" */
 	struct user_record record;
 	bool has_record;
-	bool locked; /* or no record: record.secret is a decoy */
+	bool locked;                   /* or no record: record.secret is a decoy */
+	struct app_password_found app; /* name "": it was none */
 	/* SCRAM */
 	enum scram_hash hash;
 	struct scram_keys keys;
@@ -136,6 +138,8 @@ struct authd {
 	struct userdb *userdb;        /* Owned */
 	struct sasl_context *sasl;    /* Owned */
 	struct auth_cache *cache;     /* Owned */
+	struct app_passwords *apps;   /* Owned. NULL: the configuration has none */
+	int apps_used;                /* Owned: app_password_use.h. -1: not kept */
 	TAILQ_HEAD(, link) listeners; /* Owned */
 	struct link *storage;         /* Owned. NULL: away */
 	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
@@ -217,6 +221,12 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m);
 void login_sasl_step(struct request *r, const struct ipc_sasl *m);
 void login_verified(struct request *r);
 
+/*
+ * What the database says of login->user, into record and has_record. False: it is away, and
+ * the login is refused.
+ */
+bool login_take_user(struct request *r, enum userdb_status status,
+		     const struct user_record *record);
 void login_sasl_next(struct request *r, enum sasl_status status);
 void login_refuse(struct request *r, enum ipc_status status, const char *reason);
 

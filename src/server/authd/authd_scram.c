@@ -92,14 +92,8 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 	struct request *r = q->owner;
 	struct login *l = r->login;
 
-	if (status == USERDB_AWAY) {
-		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+	if (!login_take_user(r, status, record))
 		return;
-	}
-	if (status == USERDB_FOUND) {
-		l->record = *record;
-		l->has_record = true;
-	}
 
 	bool kept = l->has_record && userdb_scram(&l->record, l->hash, &l->keys);
 	bool plain = l->has_record && !kept &&
