@@ -2,12 +2,15 @@
 #include "net/tls_material.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "net/tls_server_priv.h"
 
@@ -130,12 +133,46 @@ static void check_dates(const char *file, const struct tls_material *m, tls_on_n
 	on_notice(arg, text);
 }
 
+/* What the operator should know of the response, or of there being none; NULL: nothing. */
+static const char *judge(const struct tls_material *m, int64_t now)
+{
+	if (m->ocsp.der != NULL && m->ocsp.revoked)
+		return "is revoked, its OCSP response says";
+	if (tls_ocsp_is_current(&m->ocsp, now))
+		return NULL;
+	if (tls_ocsp_is_required(m->leaf))
+		return "needs an OCSP response, or clients refuse it, and has none";
+	return m->ocsp.der != NULL ? "has an OCSP response that is not valid yet" : NULL;
+}
+
+/* A response that is of no use is left out: the certificate is as good as without one. */
+static void read_ocsp(struct tls_material *m, tls_on_notice *on_notice, void *arg)
+{
+	const int64_t now = (int64_t)time(NULL);
+	char text[ERR_TEXT_MAX];
+	char file[PATH_MAX];
+	const char *what;
+	struct err err;
+
+	if ((size_t)snprintf(file, sizeof(file), "%s" TLS_OCSP_SUFFIX, m->file) >= sizeof(file))
+		return;
+	if (tls_ocsp_load(file, m->leaf, m->chain, now, &m->ocsp, &err) < 0)
+		on_notice(arg, err.text);
+	what = judge(m, now);
+	if (what != NULL) {
+		(void)snprintf(text, sizeof(text), "the certificate '%.400s' %s", m->file, what);
+		on_notice(arg, text);
+	}
+}
+
 int tls_material_load(const struct tls_pair *pair, tls_on_notice *on_notice, void *arg,
 		      struct tls_material *ret_material, struct err *err)
 {
-	struct tls_material m = {.leaf = NULL};
-	int r = read_certificate(pair->certificate, &m, err);
+	struct tls_material m = {.file = strdup(pair->certificate)};
+	int r = m.file != NULL ? 0 : err_sys(err, ENOMEM, "cannot read '%s'", pair->certificate);
 
+	if (r == 0)
+		r = read_certificate(pair->certificate, &m, err);
 	if (r == 0)
 		r = read_key(pair->key, &m, err);
 	if (r == 0)
@@ -147,14 +184,17 @@ int tls_material_load(const struct tls_pair *pair, tls_on_notice *on_notice, voi
 		return r;
 	}
 	check_dates(pair->certificate, &m, on_notice, arg);
+	read_ocsp(&m, on_notice, arg);
 	*ret_material = m;
 	return 0;
 }
 
 void tls_material_done(struct tls_material *m)
 {
+	free(m->file);
 	X509_free(m->leaf);
 	sk_X509_pop_free(m->chain, X509_free);
 	EVP_PKEY_free(m->key);
+	tls_ocsp_done(&m->ocsp);
 	memset(m, 0, sizeof(*m));
 }

@@ -6,8 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "net/conn.h"
 #include "net/tls_server_priv.h"
@@ -123,6 +125,52 @@ static int on_server_name(SSL *ssl, int *ret_alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* The one that on_server_name() and OpenSSL have chosen, by the time that this is called. */
+static struct tls_material *shown_by(const struct tls_server *s, SSL *ssl)
+{
+	const X509 *const leaf = SSL_get_certificate(ssl);
+
+	for (size_t i = 0; i < s->n_materials; i++) {
+		if (s->materials[i].leaf == leaf)
+			return &s->materials[i];
+	}
+	return NULL;
+}
+
+/* It was current when it was read, and nobody has put a new one in its place. */
+static void drop_stale(const struct tls_server *s, struct tls_material *m)
+{
+	char text[ERR_TEXT_MAX];
+
+	(void)snprintf(text, sizeof(text),
+		       "the OCSP response '%.400s" TLS_OCSP_SUFFIX "' has become stale", m->file);
+	if (s->on_notice != NULL)
+		s->on_notice(s->notice_arg, text);
+	tls_ocsp_done(&m->ocsp);
+}
+
+/* Called for a client that wants a response stapled (RFC 6066 section 8). */
+static int on_status(SSL *ssl, void *arg)
+{
+	const struct tls_server *const s = arg;
+	struct tls_material *const m = shown_by(s, ssl);
+	const int64_t now = (int64_t)time(NULL);
+	unsigned char *copy;
+
+	if (m != NULL && m->ocsp.der != NULL && now >= m->ocsp.until)
+		drop_stale(s, m);
+	if (m == NULL || !tls_ocsp_is_current(&m->ocsp, now))
+		return SSL_TLSEXT_ERR_NOACK;
+	copy = OPENSSL_memdup(m->ocsp.der, m->ocsp.n);
+	if (copy == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)m->ocsp.n) != 1) {
+		OPENSSL_free(copy);
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static int use_material(SSL_CTX *ctx, const struct tls_material *m, const char *name,
 			struct err *err)
 {
@@ -134,8 +182,7 @@ static int use_material(SSL_CTX *ctx, const struct tls_material *m, const char *
 
 /* Makes a context for a choice, unless there is one. */
 static int add_identity(struct tls_server *s, const struct tls_server_options *o,
-			const struct tls_material *materials, const struct tls_choice *choice,
-			struct err *err)
+			const struct tls_choice *choice, struct err *err)
 {
 	struct tls_identity fresh = {.choice = *choice};
 	struct tls_identity *identities;
@@ -150,8 +197,10 @@ static int add_identity(struct tls_server *s, const struct tls_server_options *o
 		const int i = choice->of[kind];
 
 		if (i >= 0)
-			r = use_material(fresh.ctx, &materials[i], o->pairs[i].certificate, err);
+			r = use_material(fresh.ctx, &s->materials[i], o->pairs[i].certificate, err);
 	}
+	(void)SSL_CTX_set_tlsext_status_cb(fresh.ctx, on_status);
+	(void)SSL_CTX_set_tlsext_status_arg(fresh.ctx, s);
 	identities = r < 0 ? NULL
 			   : realloc(s->identities, (s->n_identities + 1) * sizeof(*identities));
 	if (identities == NULL) {
@@ -164,14 +213,14 @@ static int add_identity(struct tls_server *s, const struct tls_server_options *o
 }
 
 static int make_identities(struct tls_server *s, const struct tls_server_options *o,
-			   const struct tls_material *materials, struct err *err)
+			   struct err *err)
 {
 	const struct tls_choice first = tls_names_default(s->names);
 	const struct tls_choice *choice;
-	int r = add_identity(s, o, materials, &first, err);
+	int r = add_identity(s, o, &first, err);
 
 	for (size_t i = 0; r == 0 && (choice = tls_names_at(s->names, i)) != NULL; i++)
-		r = add_identity(s, o, materials, choice, err);
+		r = add_identity(s, o, choice, err);
 	if (r < 0)
 		return r;
 	(void)SSL_CTX_set_tlsext_servername_callback(s->identities[0].ctx, on_server_name);
@@ -185,13 +234,17 @@ static void ignore_notice(void *arg, const char *text)
 	(void)text;
 }
 
-static int load(const struct tls_server_options *o, struct tls_material *materials, struct err *err)
+static int load(struct tls_server *s, const struct tls_server_options *o, struct err *err)
 {
 	tls_on_notice *const on_notice = o->on_notice != NULL ? o->on_notice : ignore_notice;
 	int r = 0;
 
+	s->materials = calloc(o->n_pairs, sizeof(*s->materials));
+	if (s->materials == NULL)
+		return err_sys(err, ENOMEM, "cannot make TLS");
+	s->n_materials = o->n_pairs;
 	for (size_t i = 0; r == 0 && i < o->n_pairs; i++)
-		r = tls_material_load(&o->pairs[i], on_notice, o->arg, &materials[i], err);
+		r = tls_material_load(&o->pairs[i], on_notice, o->arg, &s->materials[i], err);
 	return r;
 }
 
@@ -199,19 +252,15 @@ int tls_server_new(const struct tls_server_options *o, struct tls_server **ret_s
 		   struct err *err)
 {
 	struct tls_server *const s = calloc(1, sizeof(*s));
-	struct tls_material *const materials = calloc(o->n_pairs, sizeof(*materials));
-	int r = s != NULL && materials != NULL ? 0 : err_sys(err, ENOMEM, "cannot make TLS");
+	int r = s != NULL ? 0 : err_sys(err, ENOMEM, "cannot make TLS");
 
 	assert(o->n_pairs > 0 && (o->min_version == 12 || o->min_version == 13));
 	if (r == 0)
-		r = load(o, materials, err);
-	if (r == 0 && tls_names_new(materials, o->n_pairs, &s->names) < 0)
+		r = load(s, o, err);
+	if (r == 0 && tls_names_new(s->materials, s->n_materials, &s->names) < 0)
 		r = err_sys(err, ENOMEM, "cannot make TLS");
 	if (r == 0)
-		r = make_identities(s, o, materials, err);
-	for (size_t i = 0; materials != NULL && i < o->n_pairs; i++)
-		tls_material_done(&materials[i]);
-	free(materials);
+		r = make_identities(s, o, err);
 	if (r < 0)
 		tls_server_free(s);
 	else
@@ -227,7 +276,16 @@ void tls_server_free(struct tls_server *s)
 		SSL_CTX_free(s->identities[i].ctx);
 	free(s->identities);
 	tls_names_free(s->names);
+	for (size_t i = 0; i < s->n_materials; i++)
+		tls_material_done(&s->materials[i]);
+	free(s->materials);
 	free(s);
+}
+
+void tls_server_notify(struct tls_server *s, tls_on_notice *on_notice, void *arg)
+{
+	s->on_notice = on_notice;
+	s->notice_arg = arg;
 }
 
 SSL_CTX *tls_server_context(const struct tls_server *s)

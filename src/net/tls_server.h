@@ -3,7 +3,8 @@
  * tls_server.h - the server's side of TLS, set as RFC 9325 asks: TLS 1.2 and 1.3 only,
  * forward secret ciphers with authenticated encryption, no compression, no
  * renegotiation. It has one certificate or many, and shows each client one that has the
- * name it asks for, with a key that it understands.
+ * name it asks for, with a key that it understands, and the OCSP response that lies beside
+ * it, as long as that is current.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct tls_server_options {
 	size_t n_pairs;               /* not 0 */
 	unsigned min_version;         /* 12 or 13 */
 	const char *ciphers;          /* of TLS 1.2, in OpenSSL's words; "": OpenSSL's own */
-	tls_on_notice *on_notice;     /* NULL: nobody wants to know */
+	tls_on_notice *on_notice;     /* while files are read; NULL: nobody wants to know */
 	void *arg;
 };
 
@@ -33,6 +34,12 @@ int tls_server_new(const struct tls_server_options *options, struct tls_server *
 
 /* Connections that use it may go on. NULL is fine. */
 void tls_server_free(struct tls_server *server);
+
+/*
+ * Who hears of what happens later: an OCSP response has become stale, once for each.
+ * NULL: nobody.
+ */
+void tls_server_notify(struct tls_server *server, tls_on_notice *on_notice, void *arg);
 
 /* What connections begin with; of the server. */
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "net/tls_material.h"
 #include "net/tls_names.h"
 #include "net/tls_server.h"
 
@@ -16,7 +17,11 @@ struct tls_identity {
 struct tls_server {
 	struct tls_identity *identities; /* number 0 is the default. Owned */
 	size_t n_identities;
-	struct tls_names *names; /* Owned */
+	struct tls_names *names;        /* Owned */
+	struct tls_material *materials; /* Owned */
+	size_t n_materials;
+	tls_on_notice *on_notice; /* for what happens later; may be NULL */
+	void *notice_arg;
 };
 
 /* err_set() with OpenSSL's reason: "what 'name': reason". -EINVAL. */

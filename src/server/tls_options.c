@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-static void on_notice(void *arg, const char *text)
+void tls_options_log(void *arg, const char *text)
 {
 	(void)arg;
 	log_event(LOG_LEVEL_WARN, "tls", log_str("notice", text));
@@ -28,6 +28,5 @@ void tls_options_fill(const struct config *c, struct tls_options *ret)
 		.n_pairs = n,
 		.min_version = c->tls_min_version,
 		.ciphers = c->tls_ciphers,
-		.on_notice = on_notice,
 	};
 }

@@ -14,6 +14,9 @@ struct tls_options {
 
 /*
  * Fills *ret_options from a configuration with a certificate, and points into both.
- * What is worth a line goes to the log.
+ * Nobody hears of notices until tls_options_log is put in.
  */
 void tls_options_fill(const struct config *config, struct tls_options *ret_options);
+
+/* A tls_on_notice: writes a line into the log. */
+void tls_options_log(void *arg, const char *text);

@@ -24,7 +24,8 @@ def stamp(days):
 
 
 class Authority:
-    """Its files are in dir: ca.pem, ca.key, and NAME.pem and NAME.key of each certificate."""
+    """Its files are in dir: ca.pem, ca.key, and NAME.pem (with the authority's) and NAME.key of each
+    certificate."""
 
     def __init__(self, dir_):
         self.dir = Path(dir_)
@@ -67,3 +68,15 @@ commonName = supplied
         openssl('ca', '-batch', '-notext', '-config', self.dir / 'ca.conf',
                 '-in', request, '-extfile', extra, '-startdate', stamp(from_days),
                 '-enddate', stamp(until_days), '-out', pair.certificate)
+        with open(pair.certificate, 'a', encoding='ascii') as f:
+            f.write(self.certificate.read_text(encoding='ascii'))
+
+    def answer(self, pair, path, *options):
+        """What the authority says of a certificate (OCSP), into a file."""
+        openssl('ocsp', '-index', self.dir / 'index.txt', '-CA', self.certificate,
+                '-rsigner', self.certificate, '-rkey', self.key, '-issuer', self.certificate,
+                '-cert', pair.certificate, '-respout', path, '-noverify',
+                *(options or ('-ndays', '2')))
+
+    def revoke(self, pair):
+        openssl('ca', '-config', self.dir / 'ca.conf', '-revoke', pair.certificate)

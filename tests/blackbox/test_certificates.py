@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Several certificates: which one a client is shown, and what is wrong with them."""
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -108,6 +109,71 @@ def test_a_session_of_another_name_is_resumed(many, tmp_path, version):
     assert b'\nNew, TLSv1' in connect('-sess_out', ticket)
     for _ in range(4):
         assert b'\nReused, TLSv1' in connect('-sess_in', ticket)
+
+
+# ---- OCSP ----
+
+MUST_STAPLE = 'tlsfeature = status_request'
+
+
+def stapled(daemon, name, *options):
+    """What s_client says of the response: its status, or None for no response."""
+    told = subprocess.run(
+        ['openssl', 's_client', '-connect', f'127.0.0.1:{daemon.pop3s}', '-ign_eof', '-status',
+         '-servername', name, *options],
+        input=b'QUIT\r\n', capture_output=True, timeout=PATIENCE, check=True).stdout
+    if b'OCSP response: no response sent' in told:
+        return None
+    assert b'OCSP Response Status: successful' in told
+    return re.search(rb'Cert Status: (\w+)', told)[1].decode()
+
+
+def gnutls(daemon, ca, name):
+    """GnuTLS refuses a certificate that must be stapled and isn't. True: it was content."""
+    result = subprocess.run(
+        ['gnutls-cli', '--x509cafile', ca.certificate, '--sni-hostname', name,
+         '--verify-hostname', name, '-p', str(daemon.pop3s), '127.0.0.1'],
+        input=b'QUIT\r\n', capture_output=True, timeout=PATIENCE, check=False)
+    assert b'Handshake was completed' in result.stdout or result.returncode != 0
+    return result.returncode == 0
+
+
+def test_stapling(make_daemon, ca):
+    names = ['stapled', 'plain', 'must', 'bare', 'revoked', 'foreign', 'broken']
+    pairs = {name: ca.issue(name, 'ec', f'{name}.example',
+                            extensions=MUST_STAPLE if name in ('must', 'bare') else '')
+             for name in names}
+
+    def path(name):
+        return f'{pairs[name].certificate}.ocsp'
+
+    ca.revoke(pairs['revoked'])
+    for name in ('stapled', 'must', 'revoked'):
+        ca.answer(pairs[name], path(name))
+    ca.answer(pairs['stapled'], path('foreign'))
+    with open(path('broken'), 'wb') as f:
+        f.write(b'0\3')
+    daemon = make_daemon(tls_certificates=[f'{p.certificate} {p.key}' for p in pairs.values()])
+
+    for version in ('-tls1_2', '-tls1_3'):
+        assert {name: stapled(daemon, f'{name}.example', version) for name in names} == {
+            'stapled': 'good', 'plain': None, 'must': 'good', 'bare': None, 'revoked': 'revoked',
+            'foreign': None, 'broken': None}
+    if shutil.which('gnutls-cli'):
+        assert [gnutls(daemon, ca, f'{name}.example') for name in ('plain', 'must', 'bare')] == \
+            [True, True, False]
+
+    # Each is told of once, and what is good isn't.
+    for name, why in [('foreign', 'about another certificate'), ('broken', 'no OCSP response'),
+                      ('bare', 'needs an OCSP response'), ('revoked', 'is revoked')]:
+        lines = daemon.logged(f'event=tls .*{pairs[name].certificate}')
+        assert len(lines) == 1 and why in lines[0]
+    assert daemon.logged('event=tls .*(stapled|plain|must).pem') == []
+
+    # A new answer counts from the next reload on.
+    ca.answer(pairs['plain'], path('plain'))
+    daemon.reload()
+    assert stapled(daemon, 'plain.example') == 'good'
 
 
 # ---- what is wrong with them ----

@@ -22,6 +22,8 @@ static int check_tls(const struct config *config, struct err *err)
 	if (!config_has_tls(config))
 		return 0;
 	tls_options_fill(config, &options);
+	/* Here, and not in each listener once more. */
+	options.server.on_notice = tls_options_log;
 	r = tls_server_new(&options.server, &server, err);
 	if (r == 0)
 		tls_server_free(server);
