@@ -32,6 +32,29 @@ static void check_address(const struct smtp_path *path)
 	fuzz_need(out.n <= path->local.n);
 }
 
+static bool write_dsn(struct out *out, const struct smtp_command *c)
+{
+	static const char *const notify[] = {"NEVER", "SUCCESS", "FAILURE", "DELAY"};
+	bool wrote = true;
+	bool first = true;
+
+	if (c->ret != SMTP_DSN_RET_UNSAID)
+		wrote = out_put(out, c->ret == SMTP_DSN_RET_FULL ? SPAN_LIT(" RET=FULL")
+								 : SPAN_LIT(" RET=HDRS"));
+	if (c->envid.n > 0)
+		wrote = wrote && out_put(out, SPAN_LIT(" ENVID=")) && out_put(out, c->envid);
+	for (unsigned i = 0; i < 4; i++) {
+		if ((c->notify & 1U << i) == 0)
+			continue;
+		wrote = wrote && out_put(out, first ? SPAN_LIT(" NOTIFY=") : SPAN_LIT(",")) &&
+			out_put(out, span_str(notify[i]));
+		first = false;
+	}
+	if (c->orcpt.n > 0)
+		wrote = wrote && out_put(out, SPAN_LIT(" ORCPT=")) && out_put(out, c->orcpt);
+	return wrote;
+}
+
 static void check_again(const struct smtp_command *c, enum smtp_dialect dialect, bool utf8,
 			struct span line)
 {
@@ -51,13 +74,16 @@ static void check_again(const struct smtp_command *c, enum smtp_dialect dialect,
 								: SPAN_LIT(" BODY=8BITMIME"));
 	if (c->smtputf8)
 		wrote = wrote && out_put(&out, SPAN_LIT(" SMTPUTF8"));
-	fuzz_need(wrote);
+	fuzz_need(wrote && write_dsn(&out, c));
 	fuzz_need(smtp_command_parse(out_span(&out), dialect, utf8, &again) == SMTP_COMMAND_OK);
 	fuzz_need(again.verb == c->verb && span_eq(again.path.address, c->path.address) &&
 		  span_eq(again.path.local, c->path.local) &&
 		  span_eq(again.path.domain, c->path.domain) && again.path.utf8 == c->path.utf8 &&
 		  again.has_size == c->has_size && again.size == c->size && again.body == c->body &&
 		  again.smtputf8 == c->smtputf8);
+	fuzz_need(again.ret == c->ret && again.notify == c->notify &&
+		  span_eq(again.envid, c->envid) && span_eq(again.orcpt, c->orcpt));
+	fuzz_need(c->envid.n <= LIMIT_DSN_ENVID && c->orcpt.n <= LIMIT_DSN_ORCPT);
 	free(out.p);
 }
 
@@ -74,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_need_inside(c.host, line);
 	fuzz_need_inside(c.path.address, line);
 	fuzz_need_inside(c.text, line);
+	fuzz_need_inside(c.envid, line);
+	fuzz_need_inside(c.orcpt, line);
 	fuzz_need((c.verb == SMTP_VERBS) == (status == SMTP_COMMAND_UNKNOWN));
 	if (status != SMTP_COMMAND_OK) {
 		char memory[SMTP_COMMAND_ERROR_MAX];

@@ -20,6 +20,10 @@
 /* RFC 5321 section 4.5.3.1.3: a path is 256 octets with its brackets. */
 #define LIMIT_ADDRESS 255
 
+/* RFC 3461 sections 4.4 and 4.2, as they are written. */
+#define LIMIT_DSN_ENVID 100
+#define LIMIT_DSN_ORCPT 500
+
 /* RFC 1939 section 7: a UIDL has 1 to 70 octets from 0x21 to 0x7E. */
 #define LIMIT_UIDL 70
 

@@ -106,8 +106,8 @@ static bool check_together(const struct config *c)
 {
 	if (c->n_listen == 0) {
 		config_complain(&reading, 0,
-				"there is nothing to listen on: give pop3_listen, pop3s_listen or "
-				"lmtp_listen");
+				"there is nothing to listen on: give pop3_listen, pop3s_listen, "
+				"lmtp_listen or smtp_listen");
 		return false;
 	}
 	for (uint32_t i = 0; i < c->n_listen; i++) {

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/maildrop_rules.h"
 
-enum config_protocol { CONFIG_POP3, CONFIG_POP3S, CONFIG_LMTP };
+enum config_protocol { CONFIG_POP3, CONFIG_POP3S, CONFIG_LMTP, CONFIG_SMTP };
 
 /* One address to listen on. */
 struct config_listen {
@@ -58,7 +58,7 @@ enum config_delivered_to {
 
 struct config {
 	/* Network */
-	struct config_listen listen[CONFIG_LISTEN_MAX]; /* pop3_listen, pop3s_listen, lmtp_listen */
+	struct config_listen listen[CONFIG_LISTEN_MAX]; /* pop3_listen and its like */
 	uint32_t n_listen;
 	char hostname[LIMIT_ADDRESS + 1]; /* in greetings and file names; default: the machine's */
 	uint32_t lmtp_socket_mode;        /* 0660 */

@@ -2,6 +2,7 @@
 #include "server/config_address.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -13,8 +14,8 @@ static const char *unix_address(const char *path, enum config_protocol protocol,
 {
 	const size_t n = strlen(path);
 
-	if (protocol != CONFIG_LMTP)
-		return "only lmtp_listen may be a UNIX socket";
+	if (protocol != CONFIG_LMTP && protocol != CONFIG_SMTP)
+		return "only lmtp_listen and smtp_listen may be a UNIX socket";
 	if (path[0] != '/')
 		return "a UNIX socket needs an absolute path";
 	if (n >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
@@ -55,6 +56,17 @@ static const char *tcp_address(const char *text, size_t n, struct config_listen 
 	return NULL;
 }
 
+/* "*" is every address, and so none of this machine alone. */
+static bool is_loopback(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 const char *config_address(const char *text, enum config_protocol protocol,
 			   struct config_listen *ret_listen)
 {
@@ -65,9 +77,16 @@ const char *config_address(const char *text, enum config_protocol protocol,
 	if (strncmp(text, "unix:", 5) == 0)
 		return ret_listen->proxy ? "a proxy speaks TCP, not to a UNIX socket"
 					 : unix_address(text + 5, protocol, ret_listen);
+	if (ret_listen->proxy && protocol == CONFIG_SMTP)
+		return "SMTP is for programs on this machine, not for those behind a proxy";
 	if (ret_listen->proxy)
 		n -= word;
-	return tcp_address(text, n, ret_listen);
+
+	const char *const wrong = tcp_address(text, n, ret_listen);
+
+	if (wrong == NULL && protocol == CONFIG_SMTP && !is_loopback(ret_listen->host))
+		return "SMTP is for programs on this machine: 127.0.0.1, [::1] or a UNIX socket";
+	return wrong;
 }
 
 static bool has_bit(const uint8_t address[16], uint32_t bit)

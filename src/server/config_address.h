@@ -10,9 +10,9 @@
 #define CONFIG_ADDRESS_PROXY " proxy"
 
 /*
- * "192.0.2.1:110", "[2001:db8::1]:110", "*:110", "unix:/path" (LMTP only);
- * behind those of TCP may stand " proxy". Fills host, port and proxy. NULL when that went well,
- * else what is wrong with it.
+ * "192.0.2.1:110", "[2001:db8::1]:110", "*:110", "unix:/path" (LMTP and SMTP only);
+ * behind those of TCP may stand " proxy". For SMTP, loopback addresses only, and no proxy.
+ * Fills host, port and proxy. NULL when that went well, else what is wrong with it.
  */
 const char *config_address(const char *text, enum config_protocol protocol,
 			   struct config_listen *ret_listen);

@@ -51,6 +51,10 @@ always_add_missing_headers = no
 message_drop_headers =
 lmtp_line_length_limit = 0
 line_length_limit = 100000
+transport_maps = inline:{{ {{tls.example = lmtp:inet:[127.0.0.1]:{lmtp}}}
+                          {{smtp.example = smtp:[127.0.0.1]:{smtp}}} }}
+lmtp_tls_policy_maps = inline:{{ {{[127.0.0.1]:{lmtp} = secure match=localhost}} }}
+lmtp_tls_CAfile = {data}/ca.pem
 '''
 
 
@@ -65,12 +69,12 @@ def recipe(first_line):
 class Postfix:
     def __init__(self, path):
         self.conf, self.spool, self.data = path / 'etc', path / 'spool', path / 'data'
-        self.port = Port()
+        self.port, self.lmtp, self.smtp_out = Port(), Port(), Port()
         for folder in (self.conf, self.spool, self.data):
             folder.mkdir(parents=True)
         shutil.chown(self.data, 'postfix')
         (self.conf / 'main.cf').write_text(
-            MAIN_CF.format(spool=self.spool, data=self.data) +
+            MAIN_CF.format(spool=self.spool, data=self.data, lmtp=self.lmtp, smtp=self.smtp_out) +
             '\n'.join(recipe('/etc/postfix/main.cf')) + '\n')
         # Debian's services as they are: LMTP's client runs in a chroot. What takes mail in runs
         # outside, for its chroot would want files that only the system's instance has.
@@ -86,6 +90,10 @@ class Postfix:
     def command(self, *args, **how):
         return subprocess.run([args[0], '-c', str(self.conf), *args[1:]], capture_output=True,
                               text=True, timeout=PATIENCE, check=True, **how)
+
+    def trust(self, certificate):
+        """From outside of the chroot: Postfix reads it before it goes there."""
+        shutil.copy(certificate, self.data / 'ca.pem')
 
     def start(self):
         with self.log.open('ab') as log:
@@ -103,7 +111,8 @@ class Postfix:
         # The master is a child of what was started, and would outlive it.
         self.command('postfix', 'stop')
         self.process.wait(PATIENCE)
-        self.port.socket.close()
+        for port in (self.port, self.lmtp, self.smtp_out):
+            port.socket.close()
 
     def logged(self, pattern):
         return re.findall(pattern, self.log.read_text(errors='replace'))
@@ -142,8 +151,10 @@ def servers():
         listen = options.pop('lmtp_listen').strip('{}"').replace('/var/spool/postfix',
                                                                  str(postfix.spool))
         with running() as start:
-            daemon = start(lmtp_listen=[listen],
+            daemon = start(lmtp_listen=[listen, f'127.0.0.1:{postfix.lmtp}'],
+                           smtp_listen=[f'127.0.0.1:{postfix.smtp_out}'],
                            **{name: value.strip('"') for name, value in options.items()})
+            postfix.trust(daemon.pem.with_suffix('.crt'))
             postfix.start()
             try:
                 yield daemon, postfix
@@ -285,3 +296,27 @@ def test_storage_is_killed(servers):
     # One that was in place when storage died, before it could say so, comes again.
     again = len(postfix.logged(rf'to=<{at(user)}>.*status=deferred'))
     assert len(subjects) <= n + again
+
+
+def test_lmtp_in_tls(servers):
+    """Postfix gives nothing away unless STARTTLS works and the certificate is right."""
+    daemon, postfix = servers
+    daemon.add_users('one@tls.example', 'two@tls.example')
+    since = daemon.mark()
+    postfix.sendmail('sender@example.net', ['one@tls.example', 'two@tls.example'],
+                     b'Subject: in TLS\n\nx\n')
+    postfix.wait_until_delivered()
+    daemon.wait_for('event=tls .*TLSv1.3', since)
+    for user in ('one@tls.example', 'two@tls.example'):
+        assert daemon.count(user) == 1
+
+
+def test_smtp_with_several_recipients(servers):
+    """One is taken at a time, the others are told 452, and Postfix comes again for them."""
+    daemon, postfix = servers
+    users = [f'inbox{i}@smtp.example' for i in range(3)]
+    daemon.add_users(*users)
+    postfix.sendmail('sender@example.net', users, b'Subject: by SMTP\n\nx\n')
+    postfix.wait_until_delivered()
+    assert postfix.logged('status=deferred .*452 4.5.3')
+    assert [daemon.count(user) for user in users] == [1, 1, 1]

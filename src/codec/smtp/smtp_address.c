@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/smtp/smtp_address.h"
 
-#include <stdint.h>
+#include "codec/utf8.h"
 
 /* A path with its brackets is 256 octets at most (RFC 5321 section 4.5.3.1.3). */
 #define ADDRESS_OCTETS_MAX 254
@@ -32,37 +32,14 @@ static bool is_atext(char c)
 	return is_alnum(c) || span_find(others, c) < others.n;
 }
 
-/*
- * Octets of the UTF-8 character at the front, or 0 when it is ASCII or malformed.
- * RFC 3629 section 4's table: the second octet's range depends on the first, which
- * is what keeps out overlong forms, surrogates and what is past U+10FFFF. The C1
- * controls (U+0080 to U+009F) are controls here too.
- */
-static size_t utf8_length(struct span s)
+/* Octets of the UTF-8 character at the front, or 0. The C1 controls (U+0080 to U+009F) are none. */
+static size_t printable_length(struct span s)
 {
-	static const struct {
-		uint8_t first, last, second_first, second_last, n;
-	} rows[] = {
-		{0xc2, 0xc2, 0xa0, 0xbf, 2}, {0xc3, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	const unsigned char *u = (const unsigned char *)s.p;
+	const size_t n = utf8_length(s);
+	const bool control = n == 2 && (unsigned char)s.p[0] == 0xc2 &&
+			     (unsigned char)s.p[1] < 0xa0;
 
-	for (size_t i = 0; s.n >= 2 && u[0] >= 0x80 && i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (u[0] < rows[i].first || u[0] > rows[i].last)
-			continue;
-		if (s.n < rows[i].n || u[1] < rows[i].second_first || u[1] > rows[i].second_last)
-			return 0;
-		for (size_t j = 2; j < rows[i].n; j++) {
-			if ((u[j] & 0xc0) != 0x80)
-				return 0;
-		}
-		return rows[i].n;
-	}
-	return 0;
+	return control ? 0 : n;
 }
 
 /* One octet of ASCII that `allowed` allows, or one UTF-8 character. */
@@ -71,7 +48,7 @@ static bool take_one(struct span *in, bool (*allowed)(char), bool *utf8)
 	if (in->n == 0)
 		return false;
 
-	const size_t n = utf8_length(*in);
+	const size_t n = printable_length(*in);
 
 	if (n > 0)
 		*utf8 = true;

@@ -13,6 +13,7 @@ enum {
 
 /* clang-format off */
 static const struct smtp_command_row rows[SMTP_VERBS] = {
+	[SMTP_BDAT] = { "BDAT", L | S, SMTP_ARGUMENT_CHUNK,    "BDAT needs a number of octets, and takes LAST" },
 	[SMTP_DATA] = { "DATA", L | S, SMTP_ARGUMENT_NONE,     "DATA takes no argument" },
 	[SMTP_EHLO] = { "EHLO", S,     SMTP_ARGUMENT_HOST,     "EHLO needs a host name" },
 	[SMTP_HELO] = { "HELO", S,     SMTP_ARGUMENT_HOST,     "HELO needs a host name" },
@@ -23,6 +24,7 @@ static const struct smtp_command_row rows[SMTP_VERBS] = {
 	[SMTP_QUIT] = { "QUIT", L | S, SMTP_ARGUMENT_NONE,     "QUIT takes no argument" },
 	[SMTP_RCPT] = { "RCPT", L | S, SMTP_ARGUMENT_FORWARD,  "RCPT needs TO:<address>" },
 	[SMTP_RSET] = { "RSET", L | S, SMTP_ARGUMENT_NONE,     "RSET takes no argument" },
+	[SMTP_STARTTLS] = { "STARTTLS", L | S, SMTP_ARGUMENT_NONE, "STARTTLS takes no argument" },
 	[SMTP_VRFY] = { "VRFY", L | S, SMTP_ARGUMENT_TEXT,     "VRFY needs a user's name" },
 };
 /* clang-format on */
@@ -86,28 +88,67 @@ static enum smtp_command_status parse_body(struct span value, struct smtp_comman
 	return SMTP_COMMAND_OK;
 }
 
-static enum smtp_command_status parse_parameter(struct span parameter, struct smtp_command *c)
+static enum smtp_command_status parse_mail_parameter(struct span keyword, struct span value,
+						     bool has_value, struct smtp_command *c)
 {
-	const size_t n = span_find(parameter, '=');
-	const struct span keyword = span_of(parameter.p, n);
-	struct span value = parameter;
-
-	span_skip(&value, n < parameter.n ? n + 1 : n);
 	if (span_eq_nocase(keyword, SPAN_LIT("SIZE")))
 		return parse_size(value, c);
 	if (span_eq_nocase(keyword, SPAN_LIT("BODY")))
 		return parse_body(value, c);
 	if (span_eq_nocase(keyword, SPAN_LIT("SMTPUTF8"))) {
-		if (n < parameter.n || c->smtputf8)
+		if (has_value || c->smtputf8)
 			return SMTP_COMMAND_BAD_PARAMETER;
 		c->smtputf8 = true;
+		return SMTP_COMMAND_OK;
+	}
+	if (span_eq_nocase(keyword, SPAN_LIT("RET"))) {
+		return c->ret == SMTP_DSN_RET_UNSAID && smtp_dsn_ret(value, &c->ret)
+			       ? SMTP_COMMAND_OK
+			       : SMTP_COMMAND_BAD_PARAMETER;
+	}
+	if (span_eq_nocase(keyword, SPAN_LIT("ENVID"))) {
+		if (c->envid.n > 0 || !smtp_dsn_envid(value))
+			return SMTP_COMMAND_BAD_PARAMETER;
+		c->envid = value;
 		return SMTP_COMMAND_OK;
 	}
 	return SMTP_COMMAND_UNKNOWN_PARAMETER;
 }
 
+static enum smtp_command_status parse_rcpt_parameter(struct span keyword, struct span value,
+						     bool smtputf8, struct smtp_command *c)
+{
+	if (span_eq_nocase(keyword, SPAN_LIT("NOTIFY"))) {
+		return c->notify == 0 && smtp_dsn_notify(value, &c->notify)
+			       ? SMTP_COMMAND_OK
+			       : SMTP_COMMAND_BAD_PARAMETER;
+	}
+	if (span_eq_nocase(keyword, SPAN_LIT("ORCPT"))) {
+		if (c->orcpt.n > 0 || !smtp_dsn_orcpt(value, smtputf8))
+			return SMTP_COMMAND_BAD_PARAMETER;
+		c->orcpt = value;
+		return SMTP_COMMAND_OK;
+	}
+	return SMTP_COMMAND_UNKNOWN_PARAMETER;
+}
+
+/* "KEYWORD", or "KEYWORD=value". */
+static enum smtp_command_status parse_parameter(struct span parameter, bool smtputf8,
+						struct smtp_command *c)
+{
+	const size_t n = span_find(parameter, '=');
+	const struct span keyword = span_of(parameter.p, n);
+	const bool has_value = n < parameter.n;
+	struct span value = parameter;
+
+	span_skip(&value, has_value ? n + 1 : n);
+	return c->verb == SMTP_MAIL ? parse_mail_parameter(keyword, value, has_value, c)
+				    : parse_rcpt_parameter(keyword, value, smtputf8, c);
+}
+
 /* " SIZE=1 BODY=7BIT": what follows a path. */
-static enum smtp_command_status parse_parameters(struct span s, struct smtp_command *c)
+static enum smtp_command_status parse_parameters(struct span s, bool smtputf8,
+						 struct smtp_command *c)
 {
 	while (s.n > 0) {
 		if (s.p[0] != ' ')
@@ -115,10 +156,8 @@ static enum smtp_command_status parse_parameters(struct span s, struct smtp_comm
 		skip_spaces(&s);
 
 		const size_t n = span_find(s, ' ');
-		const enum smtp_command_status status = c->verb == SMTP_MAIL
-								? parse_parameter(span_of(s.p, n),
-										  c)
-								: SMTP_COMMAND_UNKNOWN_PARAMETER;
+		const enum smtp_command_status status = parse_parameter(span_of(s.p, n), smtputf8,
+									c);
 
 		if (status != SMTP_COMMAND_OK)
 			return status;
@@ -146,12 +185,26 @@ static enum smtp_command_status parse_path(struct span s, struct span word, bool
 		return SMTP_COMMAND_BAD_ADDRESS;
 	}
 
-	const enum smtp_command_status status = parse_parameters(s, c);
+	const enum smtp_command_status status = parse_parameters(s, smtputf8, c);
 
 	if (status != SMTP_COMMAND_OK)
 		return status;
 	return c->path.utf8 && !(smtputf8 || c->smtputf8) ? SMTP_COMMAND_NEEDS_UTF8
 							  : SMTP_COMMAND_OK;
+}
+
+/* "1000", or "1000 LAST". */
+static enum smtp_command_status parse_chunk(struct span s, struct smtp_command *c)
+{
+	const size_t n = span_find(s, ' ');
+	struct span rest = s;
+
+	if (!num_parse_u64(span_of(s.p, n), UINT64_MAX, &c->chunk))
+		return SMTP_COMMAND_SYNTAX;
+	span_skip(&rest, n);
+	skip_spaces(&rest);
+	c->last = span_eq_nocase(rest, SPAN_LIT("LAST"));
+	return c->last || rest.n == 0 ? SMTP_COMMAND_OK : SMTP_COMMAND_SYNTAX;
 }
 
 enum smtp_command_status smtp_command_parse(struct span line, enum smtp_dialect dialect,
@@ -182,6 +235,8 @@ enum smtp_command_status smtp_command_parse(struct span line, enum smtp_dialect 
 		return parse_path(line, SPAN_LIT("FROM:"), false, ret_command);
 	case SMTP_ARGUMENT_FORWARD:
 		return parse_path(line, SPAN_LIT("TO:"), smtputf8, ret_command);
+	case SMTP_ARGUMENT_CHUNK:
+		return parse_chunk(line, ret_command);
 	case SMTP_ARGUMENT_TEXT:
 		ret_command->text = line;
 		return line.n > 0 ? SMTP_COMMAND_OK : SMTP_COMMAND_SYNTAX;

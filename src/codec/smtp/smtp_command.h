@@ -2,8 +2,8 @@
 /*
  * smtp_command.h - the commands of LMTP (RFC 2033) and SMTP (RFC 5321 section
  * 4.1.1), which differ by their greeting: one table, and a parser that it drives.
- * Parameters are those of SIZE (RFC 1870), 8BITMIME (RFC 6152) and SMTPUTF8 (RFC
- * 6531).
+ * BDAT is RFC 3030's, STARTTLS RFC 3207's. Parameters are those of SIZE (RFC 1870),
+ * 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531) and DSN (RFC 3461).
  *
  * Verbs and keywords are read in any case; spaces at the end of a line, and behind
  * the colon of MAIL FROM: and RCPT TO:, are passed over, as many clients put them.
@@ -16,10 +16,12 @@
 #include "base/out.h"
 #include "base/span.h"
 #include "codec/smtp/smtp_address.h"
+#include "codec/smtp/smtp_dsn.h"
 
 enum smtp_dialect { SMTP_DIALECT_LMTP, SMTP_DIALECT_SMTP };
 
 enum smtp_verb {
+	SMTP_BDAT,
 	SMTP_DATA,
 	SMTP_EHLO,
 	SMTP_HELO,
@@ -30,6 +32,7 @@ enum smtp_verb {
 	SMTP_QUIT,
 	SMTP_RCPT,
 	SMTP_RSET,
+	SMTP_STARTTLS,
 	SMTP_VRFY,
 	SMTP_VERBS
 };
@@ -38,8 +41,9 @@ enum smtp_argument {
 	SMTP_ARGUMENT_NONE,
 	SMTP_ARGUMENT_HOST,     /* a domain or address literal: what the peer calls itself */
 	SMTP_ARGUMENT_REVERSE,  /* FROM: a path, parameters */
-	SMTP_ARGUMENT_FORWARD,  /* TO: a path, no parameters */
+	SMTP_ARGUMENT_FORWARD,  /* TO: a path, parameters */
 	SMTP_ARGUMENT_TEXT,     /* something */
+	SMTP_ARGUMENT_CHUNK,    /* how many octets follow, and perhaps LAST */
 	SMTP_ARGUMENT_ANYTHING, /* something or nothing; it isn't looked at */
 };
 
@@ -76,14 +80,21 @@ struct smtp_command {
 	struct smtp_path path; /* MAIL, RCPT */
 	bool has_size;         /* MAIL: SIZE= */
 	uint64_t size;
-	enum smtp_body body; /* MAIL: BODY= */
-	bool smtputf8;       /* MAIL: SMTPUTF8 */
-	struct span text;    /* VRFY, HELP, NOOP */
+	enum smtp_body body;   /* MAIL: BODY= */
+	bool smtputf8;         /* MAIL: SMTPUTF8 */
+	enum smtp_dsn_ret ret; /* MAIL: RET= */
+	struct span envid;     /* MAIL: ENVID=, as it is written; empty: unsaid */
+	uint8_t notify;        /* RCPT: NOTIFY=, of enum smtp_dsn_notify; 0: unsaid */
+	struct span orcpt;     /* RCPT: ORCPT=, with its type; empty: unsaid */
+	uint64_t chunk;        /* BDAT: octets that follow the line, whatever is said to it */
+	bool last;             /* BDAT: LAST */
+	struct span text;      /* VRFY, HELP, NOOP */
 };
 
 /*
- * Reads a line, without its end. smtputf8 says whether this transaction's MAIL
- * announced it, for RCPT; MAIL looks at its own parameters. *ret_command is
+ * Reads a line, without its end. What isn't OK of BDAT doesn't say how many octets of
+ * mail follow, so nothing that follows can be read as commands. smtputf8 says whether this
+ * transaction's MAIL announced it, for RCPT; MAIL looks at its own parameters. *ret_command is
  * filled in whatever the status is; its verb says which command was meant.
  */
 enum smtp_command_status smtp_command_parse(struct span line, enum smtp_dialect dialect,

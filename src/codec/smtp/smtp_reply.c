@@ -31,7 +31,8 @@ bool smtp_reply_hello(struct out *out, const struct smtp_hello *hello)
 	const size_t before = out->n;
 
 	return (smtp_reply_more(out, 250, NULL, hello->host) &&
-		out_put(out, SPAN_LIT("250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n")) &&
+		out_put(out, SPAN_LIT("250-PIPELINING\r\n250-8BITMIME\r\n"
+				      "250-CHUNKING\r\n250-SMTPUTF8\r\n")) &&
 		(!hello->starttls || out_put(out, SPAN_LIT("250-STARTTLS\r\n"))) &&
 		(hello->auth.n == 0 ||
 		 (out_put(out, SPAN_LIT("250-AUTH ")) && out_put(out, hello->auth) &&

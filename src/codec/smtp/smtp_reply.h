@@ -25,7 +25,7 @@ bool smtp_reply_more(struct out *out, unsigned code, const char *enhanced, struc
 
 /*
  * What LHLO (or EHLO) tells. Announced is only what is done: PIPELINING,
- * ENHANCEDSTATUSCODES, 8BITMIME and SMTPUTF8 always, the rest as these facts are.
+ * ENHANCEDSTATUSCODES, 8BITMIME, CHUNKING and SMTPUTF8 always, the rest as these facts are.
  */
 struct smtp_hello {
 	struct span host;    /* ours */

@@ -71,6 +71,7 @@ struct span accept_refusal(enum config_protocol protocol)
 		[CONFIG_POP3] = {.p = "-ERR [SYS/TEMP] too many connections\r\n", .n = 38},
 		[CONFIG_POP3S] = {.p = NULL, .n = 0},
 		[CONFIG_LMTP] = {.p = "421 4.7.0 too many connections\r\n", .n = 32},
+		[CONFIG_SMTP] = {.p = "421 4.7.0 too many connections\r\n", .n = 32},
 	};
 
 	return words[protocol];
@@ -120,13 +121,21 @@ static bool is_trusted(struct listener *l, const struct sockaddr *from)
 
 static void take(struct acceptor *a, int fd, const struct sockaddr *from)
 {
+	static const struct session_ops *const ops[] = {
+		[CONFIG_POP3] = &pop3_session_ops,
+		[CONFIG_POP3S] = &pop3_session_ops,
+		[CONFIG_LMTP] = &lmtp_session_ops,
+		[CONFIG_SMTP] = &smtp_session_ops,
+	};
 	struct listener *const l = a->listener;
-	const bool lmtp = a->config->protocol == CONFIG_LMTP;
+	const enum config_protocol protocol = a->config->protocol;
 	/*
-	 * An MTA has one address and many connections, so LMTP isn't counted by address; nor
-	 * is a proxy, but those whom it speaks for.
+	 * An MTA has one address and many connections, so what brings mail isn't counted by
+	 * it; nor is a proxy, but those whom it speaks for.
 	 */
-	const uint64_t key = lmtp || a->config->proxy ? 0 : address_key(from);
+	const bool counted = (protocol == CONFIG_POP3 || protocol == CONFIG_POP3S) &&
+			     !a->config->proxy;
+	const uint64_t key = counted ? address_key(from) : 0;
 
 	if (a->config->proxy && !is_trusted(l, from)) {
 		(void)close(fd);
@@ -142,7 +151,7 @@ static void take(struct acceptor *a, int fd, const struct sockaddr *from)
 		refuse(a, fd);
 		return;
 	}
-	session_open(l, lmtp ? &lmtp_session_ops : &pop3_session_ops, fd, from, key, a->config);
+	session_open(l, ops[protocol], fd, from, key, a->config);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)

@@ -4,14 +4,15 @@
  * has opened; nobody but storage can give it a name, and only then is it mail.
  *
  * In front of it stand Return-Path, as RFC 5321 section 4.4 asks of final delivery,
- * and Delivered-To. No Received line: the MTA on the other side of the socket has
- * just written its own.
+ * and Delivered-To.
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "codec/mail/mail_trace.h"
 #include "server/listener/lmtp_session_priv.h"
@@ -37,6 +38,12 @@ static void close_file(struct lmtp_session *p)
 	p->file = -1;
 }
 
+void lmtp_drop_message(struct lmtp_session *p)
+{
+	close_file(p);
+	p->chunked = false;
+}
+
 /* DATA itself fails, with one reply, and so does the transaction. */
 static void fail_data(struct lmtp_session *p, enum ipc_status status)
 {
@@ -50,24 +57,29 @@ static void fail_data(struct lmtp_session *p, enum ipc_status status)
 	lmtp_state_did(&p->state, SMTP_RSET);
 }
 
-void lmtp_begin(struct lmtp_session *p)
+bool lmtp_ask_file(struct lmtp_session *p)
 {
 	union ipc_msg *const m = &p->base.listener->msg;
 
 	ipc_start(m, IPC_DELIVER_BEGIN, p->base.id);
 	m->deliver.transaction = p->transaction;
 	m->deliver.recipients = p->state.recipients;
-	if (session_send(&p->base, IPC_STORAGE, m))
-		p->waiting = LMTP_WAIT_READY;
-	else
+	if (!session_send(&p->base, IPC_STORAGE, m))
+		return false;
+	p->waiting = LMTP_WAIT_READY;
+	return true;
+}
+
+void lmtp_begin(struct lmtp_session *p)
+{
+	if (!lmtp_ask_file(p))
 		fail_data(p, IPC_TEMPORARY);
 }
 
 /* ---- the file ---- */
 
-static void fail(struct lmtp_session *p, enum lmtp_failure why)
+void lmtp_fail(struct lmtp_session *p, enum lmtp_failure why)
 {
-	/* The first thing that went wrong is what the sender should know. */
 	if (p->failure == LMTP_NO_FAILURE)
 		p->failure = why;
 }
@@ -87,9 +99,20 @@ static void write_file(struct lmtp_session *p, struct span text)
 			continue;
 		log_event(LOG_LEVEL_ERROR, "delivery-failed", log_hex("session", p->base.log_id),
 			  log_str("error", strerror(errno)));
-		fail(p, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? LMTP_DISK_FULL
-									     : LMTP_DISK_FAILED);
+		lmtp_fail(p, errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+				     ? LMTP_DISK_FULL
+				     : LMTP_DISK_FAILED);
 	}
+}
+
+void lmtp_write(struct lmtp_session *p, struct span text)
+{
+	const uint64_t limit = p->base.listener->config->message_size_limit;
+
+	p->octets += text.n;
+	if (limit != 0 && p->octets > limit)
+		lmtp_fail(p, LMTP_TOO_LARGE);
+	write_file(p, text);
 }
 
 /* A Delivered-To line of one recipient must not tell the others of it. */
@@ -105,32 +128,75 @@ static bool has_own_delivered_to(const struct lmtp_session *p)
 	       p->state.recipients > 1;
 }
 
+/* An MTA that speaks LMTP has written its own; before SMTP there is nobody who has. */
+static bool put_received(const struct lmtp_session *p, struct out *o)
+{
+	const bool unix_socket = p->base.unix_socket;
+	const bool tls = conn_is_tls(&p->base.conn);
+	char id[17];
+
+	(void)snprintf(id, sizeof(id), "%016llx", (unsigned long long)p->base.log_id);
+
+	const struct mail_received r = {
+		.from = span_str(p->host),
+		.address = span_str(unix_socket ? "" : p->base.remote),
+		.by = span_str(p->base.listener->config->hostname),
+		.with = span_str(tls        ? "ESMTPS"
+				 : p->esmtp ? "ESMTP"
+					    : "SMTP"),
+		.id = span_str(id),
+		.seconds = clock_wall_ns() / 1000000000,
+	};
+
+	return mail_received(o, &r);
+}
+
 static void write_trace(struct lmtp_session *p)
 {
-	char text[2 * MAIL_TRACE_MAX];
+	char text[2 * MAIL_TRACE_MAX + MAIL_RECEIVED_MAX];
 	struct out o = {.p = text, .cap = sizeof(text)};
 	bool fits = mail_return_path(&o, span_str(p->sender));
 
 	if (shares_delivered_to(p))
 		fits = fits && mail_delivered_to(&o, span_str(p->recipients[0]));
+	if (p->dialect == SMTP_DIALECT_SMTP)
+		fits = fits && put_received(p, &o);
 	assert(fits);
 	(void)fits;
 	p->trace_octets = (uint32_t)o.n;
 	write_file(p, out_span(&o));
 }
 
+static void open_file(struct lmtp_session *p, int fd)
+{
+	p->file = fd;
+	p->measure = (struct dot_measure){0};
+	write_trace(p);
+}
+
+/* The chunk that waits for it is read in any case, and then its sender hears. */
+static void ready_for_chunks(struct lmtp_session *p, enum ipc_status status, int fd)
+{
+	if (status == IPC_OK)
+		open_file(p, fd);
+	else
+		lmtp_fail(p, status == IPC_NO_SPACE ? LMTP_DISK_FULL : LMTP_STORAGE_LOST);
+}
+
 void lmtp_ready(struct lmtp_session *p, enum ipc_status status, int fd)
 {
+	if (p->chunked) {
+		ready_for_chunks(p, status, fd);
+		return;
+	}
 	if (status != IPC_OK) {
 		fail_data(p, status);
 		return;
 	}
-	p->file = fd;
 	p->decoder = (struct dot_decoder){.mode = DOT_STRICT};
-	p->measure = (struct dot_measure){0};
 	p->octets = 0;
 	p->failure = LMTP_NO_FAILURE;
-	write_trace(p);
+	open_file(p, fd);
 	lmtp_state_did(&p->state, SMTP_DATA);
 	lmtp_reply(p, 354, NULL, "send the message, and a line with a dot");
 }
@@ -159,11 +225,11 @@ static void commit(struct lmtp_session *p)
 		p->waiting = LMTP_WAIT_DELIVERED;
 		return;
 	}
-	fail(p, LMTP_STORAGE_LOST);
+	lmtp_fail(p, LMTP_STORAGE_LOST);
 	reply_to_all(p, failures[p->failure].status);
 }
 
-static void end_message(struct lmtp_session *p)
+void lmtp_end_message(struct lmtp_session *p)
 {
 	if (p->failure == LMTP_NO_FAILURE) {
 		commit(p);
@@ -186,7 +252,6 @@ static void refuse_bare(struct lmtp_session *p)
 void lmtp_take_data(struct lmtp_session *p)
 {
 	struct session *const s = &p->base;
-	const uint64_t limit = s->listener->config->message_size_limit;
 	/* Runs between stuffed dots may be short: they are written together. */
 	struct out text = {.p = s->listener->scratch, .cap = SCRATCH_OCTETS};
 	struct span in = session_input(s);
@@ -208,12 +273,9 @@ void lmtp_take_data(struct lmtp_session *p)
 		(void)fits;
 	}
 	session_use(s, s->in_end - s->in_at - in.n);
-	p->octets += text.n;
-	if (limit != 0 && p->octets > limit)
-		fail(p, LMTP_TOO_LARGE);
-	write_file(p, out_span(&text));
+	lmtp_write(p, out_span(&text));
 	if (status == DOT_END)
-		end_message(p);
+		lmtp_end_message(p);
 }
 
 void lmtp_delivered(struct lmtp_session *p, const struct ipc_delivered *m)
@@ -227,19 +289,23 @@ void lmtp_data_lost(struct lmtp_session *p)
 	switch (p->waiting) {
 	case LMTP_WAIT_READY:
 		p->waiting = LMTP_WAIT_NONE;
+		if (p->chunked) {
+			lmtp_fail(p, LMTP_STORAGE_LOST);
+			return;
+		}
 		fail_data(p, IPC_TEMPORARY);
 		return;
 	case LMTP_WAIT_DELIVERED:
 		p->waiting = LMTP_WAIT_NONE;
-		fail(p, LMTP_STORAGE_LOST);
+		lmtp_fail(p, LMTP_STORAGE_LOST);
 		reply_to_all(p, IPC_TEMPORARY);
 		return;
 	default:
 		break;
 	}
 	/* The rest of the message is still read, for its end must be found. */
-	if (p->state.phase == LMTP_MESSAGE && p->n_replies == 0)
-		fail(p, LMTP_STORAGE_LOST);
+	if (p->chunked || (p->state.phase == LMTP_MESSAGE && p->n_replies == 0))
+		lmtp_fail(p, LMTP_STORAGE_LOST);
 }
 
 /* ---- a reply for each ---- */
@@ -250,7 +316,14 @@ static void log_delivery(const struct lmtp_session *p, const char *recipient,
 	log_event(status == IPC_OK ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "delivered",
 		  log_hex("session", p->base.log_id), log_str("from", p->sender),
 		  log_str("to", recipient), log_num("octets", p->measure.bytes),
+		  log_str(p->envid[0] != '\0' ? "envid" : NULL, p->envid),
 		  log_str("status", ipc_status_name(status)));
+}
+
+void lmtp_reply_failure(struct lmtp_session *p)
+{
+	lmtp_reply(p, failures[p->failure].code, failures[p->failure].enhanced,
+		   failures[p->failure].text);
 }
 
 void lmtp_next_reply(struct lmtp_session *p)
@@ -261,8 +334,7 @@ void lmtp_next_reply(struct lmtp_session *p)
 	assert(p->replied < p->n_replies);
 	log_delivery(p, recipient, status);
 	if (p->failure != LMTP_NO_FAILURE) {
-		lmtp_reply(p, failures[p->failure].code, failures[p->failure].enhanced,
-			   failures[p->failure].text);
+		lmtp_reply_failure(p);
 	} else if (status == IPC_OK) {
 		p->delivered++;
 		lmtp_reply(p, 250, "2.0.0", "delivered");
@@ -275,7 +347,8 @@ void lmtp_next_reply(struct lmtp_session *p)
 		return;
 	p->replied = p->n_replies = 0;
 	lmtp_state_message_done(&p->state);
-	/* Where that message ended is what the sender may see otherwise. */
-	if (p->failure == LMTP_BARE_CR_LF)
+	/* Where that message ended is what the sender may see otherwise, unless it was counted. */
+	if (p->failure == LMTP_BARE_CR_LF && !p->chunked)
 		lmtp_hang_up(p, "bare CR or LF");
+	p->chunked = false;
 }

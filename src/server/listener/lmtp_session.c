@@ -23,7 +23,7 @@ void lmtp_hang_up(struct lmtp_session *p, const char *why)
 	p->reason = why;
 }
 
-static void count_bad(struct lmtp_session *p)
+void lmtp_count_bad(struct lmtp_session *p)
 {
 	if (++p->bad_commands >= p->base.listener->config->max_bad_commands && !p->closing) {
 		lmtp_reply(p, 421, "4.7.0", "too many bad commands, good bye");
@@ -31,13 +31,35 @@ static void count_bad(struct lmtp_session *p)
 	}
 }
 
+/*
+ * SMTP has one reply for all recipients. If the disk took a message for one of them and
+ * not for another, 250 would lose it and 451 would make the sender repeat what is
+ * there; so there is one recipient, and the next one is told 452: come again.
+ */
+#define SMTP_RECIPIENTS 1
+
+void lmtp_start_over(struct lmtp_session *p)
+{
+	p->lines = (struct line_reader){.max = LIMIT_SMTP_COMMAND};
+	p->state = (struct lmtp_state){
+		.max_recipients = p->dialect == SMTP_DIALECT_SMTP
+					  ? SMTP_RECIPIENTS
+					  : p->base.listener->config->lmtp_max_recipients,
+	};
+}
+
 static void init(struct session *s)
 {
 	struct lmtp_session *const p = lmtp_of(s);
 
 	p->file = -1;
-	p->lines.max = LIMIT_SMTP_COMMAND;
-	p->state.max_recipients = s->listener->config->lmtp_max_recipients;
+	lmtp_start_over(p);
+}
+
+static void init_smtp(struct session *s)
+{
+	lmtp_of(s)->dialect = SMTP_DIALECT_SMTP;
+	init(s);
 }
 
 static void greet(struct session *s)
@@ -47,7 +69,8 @@ static void greet(struct session *s)
 
 	/* Nobody logs in here: from the first octet on, silence is what counts. */
 	s->logged_in = true;
-	(void)snprintf(text, sizeof(text), "%s restante LMTP", s->listener->config->hostname);
+	(void)snprintf(text, sizeof(text), "%s %s", s->listener->config->hostname,
+		       p->dialect == SMTP_DIALECT_SMTP ? "ESMTP restante" : "restante LMTP");
 	lmtp_reply(p, 220, NULL, text);
 }
 
@@ -62,164 +85,16 @@ void lmtp_reset_storage(struct lmtp_session *p)
 	(void)session_send(&p->base, IPC_STORAGE, m);
 }
 
-/* ---- commands ---- */
-
-static void reset(struct lmtp_session *p)
+/* What was said in clear may be somebody else's words (RFC 3207 section 4.2). */
+static void secured(struct session *s)
 {
-	if (p->state.phase == LMTP_SENDER || p->state.phase == LMTP_RECIPIENT)
-		lmtp_reset_storage(p);
-}
+	struct lmtp_session *const p = lmtp_of(s);
 
-static void do_lhlo(struct lmtp_session *p)
-{
-	const struct config *const config = p->base.listener->config;
-	const struct smtp_hello hello = {
-		.host = span_str(config->hostname),
-		.size_limit = config->message_size_limit,
-	};
-	const bool fits = smtp_reply_hello(&p->base.out, &hello);
-
-	assert(fits);
-	(void)fits;
-	reset(p);
-	lmtp_state_did(&p->state, SMTP_LHLO);
-}
-
-/* An address becomes a C string: the codec lets no NUL through, and none that is longer. */
-static void copy_address(char to[LIMIT_ADDRESS + 1], struct span from)
-{
-	assert(from.n <= LIMIT_ADDRESS);
-	if (from.n > 0)
-		memcpy(to, from.p, from.n);
-	to[from.n] = '\0';
-}
-
-static void do_mail(struct lmtp_session *p, const struct smtp_command *c)
-{
-	const uint64_t limit = p->base.listener->config->message_size_limit;
-
-	if (c->has_size && limit != 0 && c->size > limit) {
-		lmtp_reply(p, 552, "5.3.4", "the message is too large");
-		return;
-	}
-	copy_address(p->sender, c->path.address);
-	p->smtputf8 = c->smtputf8;
-	p->transaction++;
-	lmtp_state_did(&p->state, SMTP_MAIL);
-	lmtp_reply(p, 250, "2.1.0", "sender ok");
-}
-
-static void reply_rcpt(struct lmtp_session *p, enum ipc_status status)
-{
-	if (status == IPC_OK) {
-		lmtp_state_did(&p->state, SMTP_RCPT);
-		lmtp_reply(p, 250, "2.1.5", "recipient ok");
-		return;
-	}
-	log_event(LOG_LEVEL_INFO, "recipient-refused", log_hex("session", p->base.log_id),
-		  log_str("from", p->sender), log_str("to", p->recipients[p->state.recipients]),
-		  log_str("status", ipc_status_name(status)));
-	if (status == IPC_NO_USER)
-		lmtp_reply(p, 550, "5.1.1", "no such user here");
-	else
-		lmtp_reply(p, 451, "4.3.0", "cannot tell now, try again later");
-}
-
-static void do_rcpt(struct lmtp_session *p, const struct smtp_command *c)
-{
-	union ipc_msg *const m = &p->base.listener->msg;
-	char *const address = p->recipients[p->state.recipients];
-
-	copy_address(address, c->path.address);
-	ipc_start(m, IPC_AUTH_RCPT, p->base.id);
-	m->rcpt.transaction = p->transaction;
-	memcpy(m->rcpt.address, address, sizeof(m->rcpt.address));
-	if (!session_send(&p->base, IPC_AUTH, m)) {
-		reply_rcpt(p, IPC_TEMPORARY);
-		return;
-	}
-	p->asked_storage = true;
-	p->waiting = LMTP_WAIT_RCPT;
-}
-
-static void do_command(struct lmtp_session *p, const struct smtp_command *c)
-{
-	switch (c->verb) {
-	case SMTP_LHLO:
-		do_lhlo(p);
-		break;
-	case SMTP_MAIL:
-		do_mail(p, c);
-		break;
-	case SMTP_RCPT:
-		do_rcpt(p, c);
-		break;
-	case SMTP_DATA:
-		lmtp_begin(p);
-		break;
-	case SMTP_RSET:
-		reset(p);
-		lmtp_state_did(&p->state, SMTP_RSET);
-		lmtp_reply(p, 250, "2.0.0", "ok");
-		break;
-	case SMTP_NOOP:
-		lmtp_reply(p, 250, "2.0.0", "ok");
-		break;
-	case SMTP_HELP:
-		lmtp_reply(p, 214, "2.0.0", "see RFC 2033");
-		break;
-	case SMTP_VRFY:
-		lmtp_reply(p, 252, "2.5.0", "say RCPT, and see");
-		break;
-	default:
-		/* The codec lets no other verb through in this dialect. */
-		assert(c->verb == SMTP_QUIT);
-		lmtp_reply(p, 221, "2.0.0", "good bye");
-		lmtp_hang_up(p, "quit");
-		break;
-	}
-}
-
-static void take_line(struct lmtp_session *p, enum line_status line_status, struct span line)
-{
-	struct smtp_command c;
-
-	p->base.progress = true;
-	if (line_status == LINE_TOO_LONG) {
-		lmtp_reply(p, 500, "5.5.2", "the line is too long");
-		count_bad(p);
-		return;
-	}
-
-	const enum smtp_command_status status = smtp_command_parse(line, SMTP_DIALECT_LMTP,
-								   p->smtputf8, &c);
-
-	if (status != SMTP_COMMAND_OK) {
-		const bool fits = smtp_command_error(&p->base.out, status, c.verb,
-						     SMTP_DIALECT_LMTP);
-
-		assert(fits);
-		(void)fits;
-		/* One recipient that can't be is not the client's fault. */
-		if (c.verb != SMTP_RCPT)
-			count_bad(p);
-		return;
-	}
-
-	const enum lmtp_verdict verdict = lmtp_state_may(&p->state, c.verb);
-
-	if (verdict != LMTP_MAY) {
-		const bool fits = lmtp_state_error(&p->base.out, verdict);
-
-		assert(fits);
-		(void)fits;
-		/* Of a pipelined transaction whose MAIL or RCPTs were refused, the rest is normal.
-		 */
-		if (verdict == LMTP_NO_LHLO || verdict == LMTP_NESTED_MAIL)
-			count_bad(p);
-		return;
-	}
-	do_command(p, &c);
+	p->starttls = false;
+	lmtp_start_over(p);
+	log_event(LOG_LEVEL_DEBUG, "tls", log_hex("session", s->log_id),
+		  log_str("tls", conn_tls_version(&s->conn)),
+		  log_str("cipher", conn_tls_cipher(&s->conn)));
 }
 
 static enum session_wants step(struct session *s)
@@ -229,12 +104,19 @@ static enum session_wants step(struct session *s)
 	for (;;) {
 		if (p->closing)
 			return SESSION_WANTS_CLOSE;
+		if (p->starttls)
+			return SESSION_WANTS_TLS;
 		if (p->waiting != LMTP_WAIT_NONE)
 			return SESSION_WANTS_PEER;
 		if (out_room(&s->out) < SESSION_OUT_ROOM)
 			return SESSION_WANTS_OUTPUT;
 		if (p->n_replies > 0) {
 			lmtp_next_reply(p);
+			continue;
+		}
+		if (p->in_chunk) {
+			if (!lmtp_take_chunk(p))
+				return SESSION_WANTS_INPUT;
 			continue;
 		}
 		if (p->state.phase == LMTP_MESSAGE) {
@@ -246,12 +128,13 @@ static enum session_wants step(struct session *s)
 
 		struct span in = session_input(s);
 		struct span line = {0};
+		const bool is_bdat = span_starts_with_nocase(in, SPAN_LIT("BDAT"));
 		const enum line_status status = line_take(&p->lines, &in, &line);
 
 		session_use(s, s->in_end - s->in_at - in.n);
 		if (status == LINE_MORE)
 			return SESSION_WANTS_INPUT;
-		take_line(p, status, line);
+		lmtp_take_line(p, status, line, is_bdat);
 	}
 }
 
@@ -270,7 +153,7 @@ static void message(struct session *s, const union ipc_msg *m, int fd)
 		(void)close(fd);
 	if (waiting == LMTP_WAIT_RCPT && m->head.type == IPC_AUTH_RCPT_REPLY) {
 		p->waiting = LMTP_WAIT_NONE;
-		reply_rcpt(p, (enum ipc_status)m->result.status);
+		lmtp_reply_rcpt(p, (enum ipc_status)m->result.status);
 	} else if (waiting == LMTP_WAIT_DELIVERED && m->head.type == IPC_DELIVERED) {
 		p->waiting = LMTP_WAIT_NONE;
 		lmtp_delivered(p, &m->delivered);
@@ -292,7 +175,7 @@ static void peer_lost(struct session *s, enum ipc_role peer)
 		lmtp_data_lost(p);
 	} else if (p->waiting == LMTP_WAIT_RCPT) {
 		p->waiting = LMTP_WAIT_NONE;
-		reply_rcpt(p, IPC_TEMPORARY);
+		lmtp_reply_rcpt(p, IPC_TEMPORARY);
 	}
 }
 
@@ -310,7 +193,7 @@ static bool may_drain(const struct session *s)
 {
 	const struct lmtp_session *const p = (const struct lmtp_session *)s;
 
-	return p->waiting == LMTP_WAIT_NONE && p->n_replies == 0 &&
+	return p->waiting == LMTP_WAIT_NONE && p->n_replies == 0 && !p->in_chunk &&
 	       (p->state.phase == LMTP_CONNECTED || p->state.phase == LMTP_READY);
 }
 
@@ -351,6 +234,23 @@ const struct session_ops lmtp_session_ops = {
 	.init = init,
 	.greet = greet,
 	.step = step,
+	.secured = secured,
+	.message = message,
+	.peer_lost = peer_lost,
+	.timed_out = timed_out,
+	.may_drain = may_drain,
+	.drained = drained,
+	.ended = ended,
+};
+
+const struct session_ops smtp_session_ops = {
+	.size = sizeof(struct lmtp_session),
+	.in_cap = LMTP_IN_CAP,
+	.out_cap = 4096,
+	.init = init_smtp,
+	.greet = greet,
+	.step = step,
+	.secured = secured,
 	.message = message,
 	.peer_lost = peer_lost,
 	.timed_out = timed_out,

@@ -71,7 +71,7 @@ void session_describe(struct session *s, const struct sockaddr *from)
 		memcpy(&v4, from, sizeof(v4));
 	} else {
 		(void)snprintf(s->remote, sizeof(s->remote), "unix");
-		s->loopback = true;
+		s->loopback = s->unix_socket = true;
 		return;
 	}
 	(void)inet_ntop(AF_INET, &v4.sin_addr, s->remote, sizeof(s->remote));

@@ -115,7 +115,8 @@ struct session {
 	uint32_t out_at; /* octets before it are sent */
 
 	char remote[48]; /* numeric, or "unix" */
-	bool loopback;
+	bool loopback;   /* a UNIX socket too */
+	bool unix_socket;
 	bool logged_in; /* idle_timeout instead of login_timeout */
 	bool in_grown;
 	bool stirred;  /* something has happened since the last session_drain() */

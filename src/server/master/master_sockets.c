@@ -64,6 +64,7 @@ static void log_bound(const struct config_listen *l)
 		[CONFIG_POP3] = "pop3",
 		[CONFIG_POP3S] = "pop3s",
 		[CONFIG_LMTP] = "lmtp",
+		[CONFIG_SMTP] = "smtp",
 	};
 
 	log_event(LOG_LEVEL_INFO, "listening", log_str("protocol", protocols[l->protocol]),

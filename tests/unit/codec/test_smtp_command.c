@@ -14,10 +14,19 @@ static const struct {
 	const char *name;
 	unsigned dialects;
 } verbs[SMTP_VERBS] = {
-	[SMTP_DATA] = {"DATA", L | M}, [SMTP_EHLO] = {"EHLO", M},     [SMTP_HELO] = {"HELO", M},
-	[SMTP_HELP] = {"HELP", L | M}, [SMTP_LHLO] = {"LHLO", L},     [SMTP_MAIL] = {"MAIL", L | M},
-	[SMTP_NOOP] = {"NOOP", L | M}, [SMTP_QUIT] = {"QUIT", L | M}, [SMTP_RCPT] = {"RCPT", L | M},
-	[SMTP_RSET] = {"RSET", L | M}, [SMTP_VRFY] = {"VRFY", L | M},
+	[SMTP_DATA] = {"DATA", L | M},
+	[SMTP_EHLO] = {"EHLO", M},
+	[SMTP_HELO] = {"HELO", M},
+	[SMTP_HELP] = {"HELP", L | M},
+	[SMTP_LHLO] = {"LHLO", L},
+	[SMTP_MAIL] = {"MAIL", L | M},
+	[SMTP_NOOP] = {"NOOP", L | M},
+	[SMTP_QUIT] = {"QUIT", L | M},
+	[SMTP_RCPT] = {"RCPT", L | M},
+	[SMTP_BDAT] = {"BDAT", L | M},
+	[SMTP_STARTTLS] = {"STARTTLS", L | M},
+	[SMTP_RSET] = {"RSET", L | M},
+	[SMTP_VRFY] = {"VRFY", L | M},
 };
 
 static void rows_and_dialects(void **state)
@@ -62,7 +71,22 @@ static const struct {
 	}
 	BAD("", UNKNOWN, SMTP_VERBS),
 	BAD(" QUIT", UNKNOWN, SMTP_VERBS),
-	BAD("STARTTLS", UNKNOWN, SMTP_VERBS),
+	GOOD("STARTTLS", .verb = SMTP_STARTTLS),
+	BAD("STARTTLS x", EXTRA_ARGUMENT, SMTP_STARTTLS),
+	/* BDAT */
+	GOOD("BDAT 0", .verb = SMTP_BDAT),
+	GOOD("bdat 18446744073709551615", .verb = SMTP_BDAT, .chunk = UINT64_MAX),
+	GOOD("BDAT 1000 last ", .verb = SMTP_BDAT, .chunk = 1000, .last = true),
+	GOOD("BDAT 1  LAST", .verb = SMTP_BDAT, .chunk = 1, .last = true),
+	BAD("BDAT", SYNTAX, SMTP_BDAT),
+	BAD("BDAT LAST", SYNTAX, SMTP_BDAT),
+	BAD("BDAT  1", SYNTAX, SMTP_BDAT),
+	BAD("BDAT -1", SYNTAX, SMTP_BDAT),
+	BAD("BDAT 0x10", SYNTAX, SMTP_BDAT),
+	BAD("BDAT 18446744073709551616", SYNTAX, SMTP_BDAT),
+	BAD("BDAT 1 LAST LAST", SYNTAX, SMTP_BDAT),
+	BAD("BDAT 1LAST", SYNTAX, SMTP_BDAT),
+	BAD("BDAT 1 2", SYNTAX, SMTP_BDAT),
 	BAD("MAIL\tFROM:<a@b>", UNKNOWN, SMTP_VERBS),
 	BAD("QUIT\0", UNKNOWN, SMTP_VERBS),
 	BAD("DAT", UNKNOWN, SMTP_VERBS),
@@ -128,7 +152,53 @@ static const struct {
 	BAD("MAIL FROM:<a@b> BODY=7BIT BODY=7BIT", BAD_PARAMETER, SMTP_MAIL),
 	BAD("MAIL FROM:<a@b> SMTPUTF8=", BAD_PARAMETER, SMTP_MAIL),
 	BAD("MAIL FROM:<a@b> SMTPUTF8 SMTPUTF8", BAD_PARAMETER, SMTP_MAIL),
-	BAD("MAIL FROM:<a@b> RET=HDRS", UNKNOWN_PARAMETER, SMTP_MAIL),
+	/* DSN */
+	GOOD("MAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B314159", .verb = SMTP_MAIL,
+	     .path.address = S("a@b"), .ret = SMTP_DSN_RET_HDRS, .envid = S("QQ+2B314159")),
+	GOOD("MAIL FROM:<a@b> ret=full", .verb = SMTP_MAIL, .path.address = S("a@b"),
+	     .ret = SMTP_DSN_RET_FULL),
+	BAD("MAIL FROM:<a@b> RET", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> RET=ALL", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> RET=FULL RET=FULL", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> ENVID=", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> ENVID=a=b", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> ENVID=a+2", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> ENVID=a+2b", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> SMTPUTF8 ENVID=\xc3\xa4", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> ENVID=a ENVID=a", BAD_PARAMETER, SMTP_MAIL),
+	BAD("MAIL FROM:<a@b> NOTIFY=NEVER", UNKNOWN_PARAMETER, SMTP_MAIL),
+	BAD("RCPT TO:<a@b> RET=FULL", UNKNOWN_PARAMETER, SMTP_RCPT),
+	GOOD("RCPT TO:<a@b> NOTIFY=never", .verb = SMTP_RCPT, .path.address = S("a@b"),
+	     .notify = SMTP_DSN_NEVER),
+	GOOD("RCPT TO:<a@b> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;c+2Bd@e", .verb = SMTP_RCPT,
+	     .path.address = S("a@b"),
+	     .notify = SMTP_DSN_SUCCESS | SMTP_DSN_FAILURE | SMTP_DSN_DELAY,
+	     .orcpt = S("rfc822;c+2Bd@e")),
+	BAD("RCPT TO:<a@b> NOTIFY", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> NOTIFY=", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> NOTIFY=NEVER,DELAY", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> NOTIFY=DELAY,", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> NOTIFY=ALWAYS", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=rfc822", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=rfc822;", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=;a@b", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=rfc_822;a@b", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=rfc822;a ORCPT=rfc822;a", BAD_PARAMETER, SMTP_RCPT),
+	BAD("RCPT TO:<a@b> ORCPT=utf-8;\xc3\xa4@b", BAD_PARAMETER, SMTP_RCPT),
+	{S("RCPT TO:<a@b> ORCPT=utf-8;\xc3\xa4@b"),
+	 true,
+	 SMTP_COMMAND_OK,
+	 {.verb = SMTP_RCPT, .path.address = S("a@b"), .orcpt = S("utf-8;\xc3\xa4@b")}},
+	{S("RCPT TO:<a@b> ORCPT=utf-8;\xc3"),
+	 true,
+	 SMTP_COMMAND_BAD_PARAMETER,
+	 {.verb = SMTP_RCPT}},
+	{S("RCPT TO:<a@b> ORCPT=rfc822;\xc3\xa4"),
+	 true,
+	 SMTP_COMMAND_BAD_PARAMETER,
+	 {.verb = SMTP_RCPT}},
 	BAD("MAIL FROM:<a@b> =", UNKNOWN_PARAMETER, SMTP_MAIL),
 	BAD("MAIL FROM:<a@b> SIZE=1 X", UNKNOWN_PARAMETER, SMTP_MAIL),
 	/* RCPT */
@@ -143,7 +213,6 @@ static const struct {
 	BAD("RCPT TO:<a>", BAD_ADDRESS, SMTP_RCPT),
 	BAD("RCPT FROM:<a@b>", SYNTAX, SMTP_RCPT),
 	BAD("RCPT", SYNTAX, SMTP_RCPT),
-	BAD("RCPT TO:<a@b> NOTIFY=NEVER", UNKNOWN_PARAMETER, SMTP_RCPT),
 	BAD("RCPT TO:<a@b> SIZE=1", UNKNOWN_PARAMETER, SMTP_RCPT),
 #undef GOOD
 #undef BAD
@@ -173,6 +242,12 @@ static void lines(void **state)
 		assert_int_equal(c.size, want->size);
 		assert_int_equal(c.body, want->body);
 		assert_int_equal(c.smtputf8, want->smtputf8);
+		assert_int_equal(c.ret, want->ret);
+		assert_true(span_eq(c.envid, want->envid));
+		assert_int_equal(c.notify, want->notify);
+		assert_true(span_eq(c.orcpt, want->orcpt));
+		assert_int_equal(c.chunk, want->chunk);
+		assert_int_equal(c.last, want->last);
 		assert_true(span_eq(c.text, want->text));
 	}
 }
@@ -201,6 +276,28 @@ static void a_long_address(void **state)
 	(void)state;
 	assert_int_equal(smtp_command_parse(span_of(line, (size_t)n), SMTP_DIALECT_LMTP, false, &c),
 			 SMTP_COMMAND_LONG_ADDRESS);
+}
+
+/* As long as RFC 3461 lets them be, and one octet more. */
+static void long_dsn_values(void **state)
+{
+	char line[600];
+	struct smtp_command c;
+
+	(void)state;
+	for (unsigned over = 0; over < 2; over++) {
+		int n = snprintf(line, sizeof(line), "MAIL FROM:<a@b> ENVID=%0*d",
+				 LIMIT_DSN_ENVID + (int)over, 0);
+
+		assert_int_equal(
+			smtp_command_parse(span_of(line, (size_t)n), SMTP_DIALECT_LMTP, false, &c),
+			over ? SMTP_COMMAND_BAD_PARAMETER : SMTP_COMMAND_OK);
+		n = snprintf(line, sizeof(line), "RCPT TO:<a@b> ORCPT=x;%0*d",
+			     LIMIT_DSN_ORCPT - 2 + (int)over, 0);
+		assert_int_equal(
+			smtp_command_parse(span_of(line, (size_t)n), SMTP_DIALECT_LMTP, false, &c),
+			over ? SMTP_COMMAND_BAD_PARAMETER : SMTP_COMMAND_OK);
+	}
 }
 
 static void errors(void **state)
@@ -255,11 +352,9 @@ static void errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_and_dialects),
-		cmocka_unit_test(lines),
-		cmocka_unit_test(smtp_says_ehlo),
-		cmocka_unit_test(a_long_address),
-		cmocka_unit_test(errors),
+		cmocka_unit_test(rows_and_dialects), cmocka_unit_test(lines),
+		cmocka_unit_test(smtp_says_ehlo),    cmocka_unit_test(a_long_address),
+		cmocka_unit_test(long_dsn_values),   cmocka_unit_test(errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,13 +46,15 @@ static void hello(void **state)
 		struct span reply;
 	} cases[] = {
 		{{.host = {"mx.example", 10}},
-		 S("250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+		 S("250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n"
+		   "250-SMTPUTF8\r\n"
 		   "250-SIZE\r\n250 ENHANCEDSTATUSCODES\r\n")},
 		{{.host = {"mx.example", 10},
 		  .size_limit = UINT64_C(5000000000),
 		  .starttls = true,
 		  .auth = {"PLAIN LOGIN", 11}},
-		 S("250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+		 S("250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n"
+		   "250-SMTPUTF8\r\n"
 		   "250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250-SIZE 5000000000\r\n"
 		   "250 ENHANCEDSTATUSCODES\r\n")},
 	};

@@ -112,6 +112,7 @@ static void test_every_option(void **state)
 		  "pop3_listen = {\"*:110 proxy\", \"[::1]:110\"}\n"
 		  "pop3s_listen = {\"192.0.2.1:995\"}\n"
 		  "lmtp_listen = {\"unix:/run/restante/lmtp\", \"127.0.0.1:24 proxy\"}\n"
+		  "smtp_listen = {\"127.1.2.3:25\", \"[::1]:25\", \"unix:/run/restante/smtp\"}\n"
 		  "hostname = \"mail.example\"\n"
 		  "lmtp_socket_mode = 0600\n"
 		  "lmtp_socket_group = postfix\n"
@@ -150,7 +151,7 @@ static void test_every_option(void **state)
 		  "log_format = json\n"
 		  "log_level = debug\n",
 		  &c);
-	assert_int_equal(c.n_listen, 5);
+	assert_int_equal(c.n_listen, 8);
 	assert_string_equal(c.listen[0].host, "*");
 	assert_string_equal(c.listen[1].host, "::1");
 	assert_int_equal(c.listen[2].protocol, CONFIG_POP3S);
@@ -159,6 +160,10 @@ static void test_every_option(void **state)
 	assert_string_equal(c.listen[3].host, "/run/restante/lmtp");
 	assert_int_equal(c.listen[3].port, 0);
 	assert_int_equal(c.listen[4].port, 24);
+	assert_int_equal(c.listen[5].protocol, CONFIG_SMTP);
+	assert_string_equal(c.listen[5].host, "127.1.2.3");
+	assert_string_equal(c.listen[6].host, "::1");
+	assert_string_equal(c.listen[7].host, "/run/restante/smtp");
 	assert_string_equal(c.hostname, "mail.example");
 	assert_int_equal(c.lmtp_socket_mode, 0600);
 	assert_string_equal(c.lmtp_socket_group, "postfix");
@@ -202,6 +207,8 @@ static void test_every_option(void **state)
 	assert_non_null(config_warning(&c, 0));
 	assert_null(config_warning(&c, 1));
 }
+
+#define SMTP_LOOPBACK "SMTP is for programs on this machine: 127.0.0.1, [::1] or a UNIX socket"
 
 /* Each is written in line 2 or later; the text follows "FILE:". */
 static const struct {
@@ -301,7 +308,16 @@ static const struct {
 	{"\npop3_listen = {\"[*]:110\"}\n", "2: pop3_listen: \"[*]:110\": the address must be"},
 	{"\npop3_listen = {\"[127.0.0.1]:110\"}\n", "2: pop3_listen: \"[127.0.0.1]:110\": the"},
 	{"\npop3_listen = {\"unix:/run/x\"}\n",
-	 "2: pop3_listen: \"unix:/run/x\": only lmtp_listen may be a UNIX socket"},
+	 "2: pop3_listen: \"unix:/run/x\": only lmtp_listen and smtp_listen may be a UNIX socket"},
+	{"\nsmtp_listen = {\"127.0.0.1:25 proxy\"}\n",
+	 "2: smtp_listen: \"127.0.0.1:25 proxy\": SMTP is for programs on this machine, not for "
+	 "those behind a proxy"},
+	{"\nsmtp_listen = {\"*:25\"}\n", "2: smtp_listen: \"*:25\": " SMTP_LOOPBACK},
+	{"\nsmtp_listen = {\"192.0.2.1:25\"}\n",
+	 "2: smtp_listen: \"192.0.2.1:25\": " SMTP_LOOPBACK},
+	{"\nsmtp_listen = {\"[::2]:25\"}\n", "2: smtp_listen: \"[::2]:25\": " SMTP_LOOPBACK},
+	{"\nsmtp_listen = {\"[::ffff:127.0.0.1]:25\"}\n",
+	 "2: smtp_listen: \"[::ffff:127.0.0.1]:25\": " SMTP_LOOPBACK},
 	{"\nlmtp_listen = {\"unix:run/x\"}\n",
 	 "2: lmtp_listen: \"unix:run/x\": a UNIX socket needs an absolute path"},
 	{"\nlmtp_listen = {\"unix:/2345678901234567890123456789012345678901234567890123456789012345"

@@ -18,6 +18,7 @@ static const char everything_heard[] = "220 mail.example.org restante LMTP\r\n"
 				       "250-mail.example.org\r\n"
 				       "250-PIPELINING\r\n"
 				       "250-8BITMIME\r\n"
+				       "250-CHUNKING\r\n"
 				       "250-SMTPUTF8\r\n"
 				       "250-SIZE\r\n"
 				       "250 ENHANCEDSTATUSCODES\r\n"
@@ -93,6 +94,43 @@ static void a_client_leaves_after_each_octet(void **state)
 		office_tidy(&peers, &o);
 		if (o.file >= 0)
 			(void)close(o.file);
+	}
+}
+
+/* The same message by BDAT, cut everywhere: within commands, within CRLF, between chunks. */
+static void a_delivery_in_chunks_in_all_pieces(void **state)
+{
+	static const char chunks[] =
+		"LHLO client.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<alice@example.org>\r\n"
+		"BDAT 11\r\nSubject: x\rBDAT 0\r\nBDAT 11\r\n\n\r\n.dot\r\nteBDAT 2 LAST\r\nxt"
+		"BDAT 4 LAST\r\nQUITQUIT\r\n";
+	static const char heard[] = "220 mail.example.org restante LMTP\r\n"
+				    "250-mail.example.org\r\n"
+				    "250-PIPELINING\r\n"
+				    "250-8BITMIME\r\n"
+				    "250-CHUNKING\r\n"
+				    "250-SMTPUTF8\r\n"
+				    "250-SIZE\r\n"
+				    "250 ENHANCEDSTATUSCODES\r\n"
+				    "250 2.1.0 sender ok\r\n"
+				    "250 2.1.5 recipient ok\r\n"
+				    "250 2.0.0 11 octets so far\r\n"
+				    "250 2.0.0 11 octets so far\r\n"
+				    "250 2.0.0 22 octets so far\r\n"
+				    "250 2.0.0 delivered\r\n"
+				    "503 5.5.1 say MAIL first\r\n"
+				    "221 2.0.0 good bye\r\n";
+	const struct span stream = span_str(chunks);
+
+	(void)state;
+	for (size_t way = 0; way < cuts_ways(stream); way++) {
+		struct office o = {.file = -1};
+
+		assert_heard(converse(stream, way, &o), heard);
+		assert_int_equal(o.delivered, 1);
+		assert_string_equal(o.text, everything_kept);
+		while (o.closed == 0)
+			office_hear_storage(&peers, &o);
 	}
 }
 
@@ -204,6 +242,57 @@ static void storage_goes(void **state)
 	}
 }
 
+/* What is sent ahead is read and thrown away, and each recipient has a reply. */
+static void storage_goes_between_chunks(void **state)
+{
+	struct office o = {.file = -1};
+	const int client = client_greeted(&peers, AT_LMTP);
+
+	(void)state;
+	(void)go_to(client, KNOWS_RCPT, &o);
+	say(client, "BDAT 3\r\na: ");
+	office_hear_storage(&peers, &o);
+	hear(client, "250 2.0.0 3 octets so far");
+	renew(&peers.storage, IPC_STORAGE);
+	say(client, "BDAT 6\r\nQUIT\r\n");
+	hear(client, "451 4.3.0 the mail storage is away");
+	say(client, "BDAT 6 LAST\r\nQUIT\r\n");
+	hear(client, "451 4.3.0 the mail storage is away");
+	say_goodbye(client);
+	while (o.closed == 0)
+		office_hear_storage(&peers, &o);
+	assert_int_equal(o.delivered, 0);
+	(void)close(o.file);
+}
+
+static void storage_has_no_file_for_chunks(void **state)
+{
+	static const struct {
+		enum ipc_status status;
+		const char *reply;
+	} cases[] = {
+		{IPC_TEMPORARY, "451 4.3.0 the mail storage is away"},
+		{IPC_NO_SPACE, "452 4.3.1 no space left, try again later"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct office o = {.file = -1};
+		const int client = client_greeted(&peers, AT_LMTP);
+
+		o.session = go_to(client, KNOWS_RCPT, &o);
+		say(client, "BDAT 6\r\nQUIT\r\n");
+		assert_int_equal(hear_message(peers.storage, IPC_DELIVER_BEGIN), o.session);
+		office_send_ready(&peers, &o, cases[i].status);
+		hear(client, cases[i].reply);
+		say(client, "RSET\r\n");
+		hear(client, "250 2.0.0 ok");
+		say_goodbye(client);
+		while (o.closed == 0)
+			office_hear_storage(&peers, &o);
+	}
+}
+
 /* ---- answers ---- */
 
 static void a_message_that_cannot_be_delivered(void **state)
@@ -310,6 +399,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_delivery_in_all_pieces),
 		cmocka_unit_test(a_client_leaves_after_each_octet),
+		cmocka_unit_test(a_delivery_in_chunks_in_all_pieces),
+		cmocka_unit_test(storage_goes_between_chunks),
+		cmocka_unit_test(storage_has_no_file_for_chunks),
 		cmocka_unit_test(auth_goes),
 		cmocka_unit_test(storage_goes),
 		cmocka_unit_test(a_message_that_cannot_be_delivered),
