@@ -45,7 +45,7 @@ void log_init(enum log_target target, enum log_format format, enum log_level max
 	/* localtime is read by syslog(3): load it while files can still be opened. */
 	tzset();
 	if (target == LOG_TARGET_SYSLOG)
-		openlog(state.process, LOG_PID | LOG_NDELAY, LOG_MAIL);
+		openlog("restanted", LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
 bool log_enabled(enum log_level level)

@@ -18,8 +18,8 @@ enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 
 /*
  * Call once, before any thread is started. process names this process in each
- * line ("listener-1"); it is copied. syslog is reached through the descriptor
- * that openlog() opens now, so it works in a sealed process too.
+ * line ("listener-1"); it is copied. To syslog all are "restanted", and syslog is reached through
+ * the descriptor that openlog() opens now, so it works in a sealed process too.
  */
 void log_init(enum log_target target, enum log_format format, enum log_level max,
 	      const char *process);

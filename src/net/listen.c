@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -146,6 +148,68 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fds, unsigned n, struct
 	const int r = bind_all(&place, ret_fds, n);
 
 	return r < 0 ? err_sys(err, -r, "cannot listen on '%s' port %u", host, port) : 0;
+}
+
+static int get_int(int fd, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -1 : value;
+}
+
+/* The same for both families: "*" is the socket that takes both. */
+static bool name_of(int fd, const struct place *at, char *ret_host, size_t cap, uint16_t *ret_port)
+{
+	const size_t path = at->n > offsetof(struct sockaddr_un, sun_path)
+				    ? at->n - offsetof(struct sockaddr_un, sun_path)
+				    : 0;
+	int only_v6 = 1;
+	socklen_t n = sizeof(only_v6);
+
+	*ret_port = listen_port(fd);
+	switch (at->address.any.sa_family) {
+	case AF_INET:
+		return inet_ntop(AF_INET, &at->address.v4.sin_addr, ret_host, (socklen_t)cap) !=
+		       NULL;
+	case AF_INET6:
+		(void)getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &n);
+		if (IN6_IS_ADDR_UNSPECIFIED(&at->address.v6.sin6_addr) && only_v6 == 0)
+			return snprintf(ret_host, cap, "*") == 1;
+		return inet_ntop(AF_INET6, &at->address.v6.sin6_addr, ret_host, (socklen_t)cap) !=
+		       NULL;
+	case AF_UNIX:
+		/* A name that begins with NUL is no path. */
+		if (path == 0 || path >= cap || at->address.un.sun_path[0] != '/')
+			return false;
+		memcpy(ret_host, at->address.un.sun_path, path);
+		ret_host[path] = '\0';
+		return true;
+	default:
+		return false;
+	}
+}
+
+int listen_adopt(int fd, char *ret_host, size_t cap, uint16_t *ret_port, struct err *err)
+{
+	struct place at = {.n = sizeof(at.address)};
+	const int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || get_int(fd, SO_TYPE) != SOCK_STREAM || get_int(fd, SO_ACCEPTCONN) != 1 ||
+	    getsockname(fd, &at.address.any, &at.n) < 0 ||
+	    !name_of(fd, &at, ret_host, cap, ret_port))
+		return err_set(err, EINVAL, "descriptor %d is no socket to listen on", fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_sys(err, errno, "cannot take over descriptor %d", fd);
+	if (at.address.any.sa_family != AF_UNIX) {
+		int r = set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+		if (r == 0)
+			r = set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+		if (r < 0)
+			return err_sys(err, -r, "cannot take over descriptor %d", fd);
+	}
+	return 0;
 }
 
 uint16_t listen_port(int fd)

@@ -31,5 +31,12 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fds, unsigned n, struct
  */
 int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct err *err);
 
+/*
+ * Takes over a listening socket that somebody else has bound: sets what ours have, and
+ * says where it is, as it would have been named: "*", an address, or a path with port 0.
+ * -EINVAL for what is no listening stream socket with such an address.
+ */
+int listen_adopt(int fd, char *ret_host, size_t cap, uint16_t *ret_port, struct err *err);
+
 /* The port that a TCP socket is bound to. 0 when it can't be told. */
 uint16_t listen_port(int fd);

@@ -186,6 +186,11 @@ static const struct row rows[IPC_TYPES] = {
 		CHECKS(STATUS(ipc_result), ZERO(ipc_result, zero))},
 	[IPC_DELIVERED] = {"delivered", FROM(STORAGE), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_delivered), ARRAY(ipc_delivered, n, status), NULL},
+
+	[IPC_PING] = {"ping", FROM(MASTER), TO_CHILDREN, FD_NEVER, SESSION_ZERO,
+		sizeof(struct ipc_plain), NULL, NULL},
+	[IPC_PONG] = {"pong", TO_CHILDREN, FROM(MASTER), FD_NEVER, SESSION_ZERO,
+		sizeof(struct ipc_plain), NULL, NULL},
 };
 /* clang-format on */
 

@@ -62,6 +62,10 @@ enum ipc_type {
 	IPC_COMMITTED,     /* QUIT is durable, or why not */
 	IPC_DELIVER_READY, /* descriptor on success: where to write */
 	IPC_DELIVERED,     /* one status for each recipient, in the order of the grants */
+
+	/* master to all, and back: all that was said before has been heard, and the loop turns */
+	IPC_PING,
+	IPC_PONG,
 	IPC_TYPES
 };
 

@@ -156,6 +156,7 @@ static void take_config(struct process *p, int fd)
 
 static void on_control(struct ipc_channel *ch, const union ipc_msg *m, int fd)
 {
+	static union ipc_msg answer;
 	struct process *const p = ch->owner;
 
 	switch ((enum ipc_type)m->head.type) {
@@ -164,6 +165,10 @@ static void on_control(struct ipc_channel *ch, const union ipc_msg *m, int fd)
 		break;
 	case IPC_CONFIG:
 		take_config(p, fd);
+		break;
+	case IPC_PING:
+		ipc_start(&answer, IPC_PONG, 0);
+		ipc_channel_send(&p->_control, &answer, -1);
 		break;
 	case IPC_DRAIN:
 		p->drain_seconds = m->drain.seconds;

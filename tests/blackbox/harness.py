@@ -103,6 +103,9 @@ class Daemon:
         self.log = []    # of all that ran
         self.changed = threading.Condition()
         self.process = None
+        self.before = []  # words in front of its command
+        self.env = {}     # what is in its environment beside ours
+        self.fds = ()     # what it inherits
         self.secrets = {PASSWORD}
         self.next_user = 0
         make_certificate(self.pem, 'first')
@@ -156,8 +159,9 @@ class Daemon:
     def spawn(self):
         """Starts it and doesn't wait until it is ready."""
         self.lines = []
-        self.process = subprocess.Popen([str(RESTANTED), '-c', str(self.conf)],
-                                        stderr=subprocess.PIPE, text=True, errors='replace')
+        self.process = subprocess.Popen([*self.before, str(RESTANTED), '-c', str(self.conf)],
+                                        stderr=subprocess.PIPE, text=True, errors='replace',
+                                        env={**os.environ, **self.env}, pass_fds=self.fds)
         threading.Thread(target=self.read_log, args=(self.process.stderr, self.lines),
                          daemon=True).start()
 

@@ -18,6 +18,7 @@ PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
          'share/man/man5/restanted.conf.5', 'share/man/man8/restanted.8',
          'share/man/man8/restantectl.8'}
 EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf'}
+UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket'}
 
 pytestmark = pytest.mark.skipif(MESON is None, reason='no meson')
 
@@ -40,7 +41,7 @@ def installed(tmp_path_factory):
 
 def test_nothing_else_is_installed(installed):
     found = {str(p.relative_to(installed)) for p in installed.rglob('*') if not p.is_dir()}
-    assert found == PROGRAMS | PAGES | EXAMPLES
+    assert found == PROGRAMS | PAGES | EXAMPLES | UNITS
 
 
 def test_modes(installed):
@@ -55,7 +56,7 @@ def test_programs_run(installed, program):
     assert 'usage: ' in run(installed / program, '--help')
 
 
-@pytest.mark.parametrize('file', sorted(PAGES | EXAMPLES))
+@pytest.mark.parametrize('file', sorted(PAGES | EXAMPLES | UNITS))
 def test_nothing_is_left_to_fill_in(installed, file):
     assert not re.search(r'@[A-Z]+@', (installed / file).read_text(encoding='utf-8'))
 

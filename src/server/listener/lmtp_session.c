@@ -189,6 +189,10 @@ static void timed_out(struct session *s, enum timeout_kind kind)
 		lmtp_reply(p, 421, "4.4.2", "silence for too long, good bye");
 }
 
+/*
+ * After a reload too: an MTA that keeps a connection to come back to would hold the old
+ * listener for as long as it likes, and every MTA knows what 421 between messages means.
+ */
 static bool may_drain(const struct session *s)
 {
 	const struct lmtp_session *const p = (const struct lmtp_session *)s;
@@ -203,7 +207,10 @@ static void drained(struct session *s)
 
 	p->reason = "drained";
 	if (out_room(&s->out) >= SESSION_OUT_ROOM)
-		lmtp_reply(p, 421, "4.3.2", "the server is being stopped, try again later");
+		lmtp_reply(p, 421, "4.3.2",
+			   s->listener->process->drain_seconds == IPC_DRAIN_FOREVER
+				   ? "the server was reloaded, please connect again"
+				   : "the server is being stopped, try again later");
 }
 
 static void ended(struct session *s)

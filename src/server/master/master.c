@@ -108,7 +108,9 @@ static void begin_drain(struct master *m)
 	m->state = MASTER_DRAINING;
 	m->deadline_ms = clock_mono_ms() + (uint64_t)m->config.drain_timeout * 1000;
 	log_event(LOG_LEVEL_INFO, "stopping", log_num("drain_seconds", m->config.drain_timeout));
-	master_notify("STOPPING=1");
+	master_notify("STOPPING=1\nSTATUS=%u s for sessions to end\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		      m->config.drain_timeout,
+		      ((uint64_t)m->config.drain_timeout * 1000 + 2 * STOP_MS) * 1000);
 	for (struct child *c = m->children; c != NULL; c = c->next) {
 		if (c->role == IPC_LISTENER)
 			master_drain_child(c, m->config.drain_timeout);
@@ -151,6 +153,8 @@ static void read_signals(struct master *m)
 			break; /* master_reap() is called in any case */
 		case SIGHUP:
 			log_event(LOG_LEVEL_INFO, "reload");
+			master_notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+				      clock_mono_ms() * 1000);
 			master_reload(m);
 			break;
 		default:
@@ -161,6 +165,22 @@ static void read_signals(struct master *m)
 			break;
 		}
 	}
+}
+
+/* Those that were replaced take no connections any more. */
+static bool old_have_heard(const struct master *m)
+{
+	for (const struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->slot < 0 && !master_has_answered(c))
+			return false;
+	}
+	return true;
+}
+
+void master_notify_ready(const struct master *m)
+{
+	master_notify("READY=1\nSTATUS=%u addresses, %u listeners", (unsigned)m->sockets.n,
+		      m->n_slots - SLOT_LISTENER);
 }
 
 /* What follows from what has happened. */
@@ -174,23 +194,29 @@ static void settle(struct master *m)
 		m->state = MASTER_RUNNING;
 		log_event(LOG_LEVEL_INFO, "ready",
 			  log_num("listeners", m->n_slots - SLOT_LISTENER));
-		master_notify("READY=1");
-	}
-	if (m->reloading) {
-		m->reloading = false;
-		log_event(LOG_LEVEL_INFO, "reloaded");
+		master_notify_ready(m);
 	}
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->slot < 0)
-			master_drain_child(c, IPC_DRAIN_FOREVER);
+		if (c->slot >= 0 || c->draining)
+			continue;
+		master_drain_child(c, IPC_DRAIN_FOREVER);
+		master_ping(c);
+	}
+	if (m->reloading && old_have_heard(m)) {
+		m->reloading = false;
+		log_event(LOG_LEVEL_INFO, "reloaded");
+		master_notify_ready(m);
 	}
 }
 
 static int timeout_of(const struct master *m)
 {
 	const uint64_t now = clock_mono_ms();
+	const int64_t watch = master_watch_in(m, now);
 	int64_t in = master_due_in(m, now);
 
+	if (watch >= 0 && (in < 0 || watch < in))
+		in = watch;
 	if (m->deadline_ms != 0) {
 		const int64_t left = m->deadline_ms > now ? (int64_t)(m->deadline_ms - now) : 0;
 
@@ -236,19 +262,25 @@ static bool turn(struct master *m)
 		on_deadline(m);
 	master_start_due(m);
 	settle(m);
+	master_watch(m);
 	return true;
 }
 
 static int start(struct master *m, struct err *err)
 {
 	const struct sockets none = {.n = 0};
+	struct sockets given;
 	int r;
 
-	r = master_check(&m->config, err);
+	r = sockets_given(&given, err);
+	if (r == 0)
+		r = sockets_add_given(&given, &m->config, err);
+	if (r == 0)
+		r = master_check(&m->config, err);
 	if (r < 0)
 		return r;
 	master_raise_fd_limit(&m->config);
-	r = sockets_bind(&m->config, &none, m->n_slots - SLOT_LISTENER, &m->sockets, err);
+	r = sockets_bind(&m->config, &given, m->n_slots - SLOT_LISTENER, &m->sockets, err);
 	if (r < 0)
 		return r;
 	r = pid_file_write(m->config.pid_file, err);
@@ -280,6 +312,7 @@ int master_run(const char *path, const struct config *config)
 	if (m->config.listeners == 0)
 		m->config.listeners = count_cores();
 	m->n_slots = SLOT_LISTENER + m->config.listeners;
+	master_watch_init(m);
 	log_init(config->log_target, config->log_format, config->log_level, "master");
 	for (unsigned i = 0; config_warning(config, i) != NULL; i++)
 		log_event(LOG_LEVEL_WARN, "config", log_str("notice", config_warning(config, i)));

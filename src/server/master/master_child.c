@@ -206,6 +206,36 @@ void master_drain_child(struct child *c, uint32_t seconds)
 	master_tell(c, &drain, -1);
 }
 
+void master_ping(struct child *c)
+{
+	static union ipc_msg ping;
+
+	ipc_start(&ping, IPC_PING, 0);
+	if (master_has_answered(c))
+		c->pinged_ms = clock_mono_ms();
+	c->pings++;
+	master_tell(c, &ping, -1);
+}
+
+bool master_has_answered(const struct child *c)
+{
+	return c->control < 0 || c->pongs == c->pings;
+}
+
+/* False for what no child says now. */
+static bool heard(struct child *c, uint32_t type)
+{
+	if (type == IPC_PONG) {
+		c->pongs++;
+		c->pinged_ms = clock_mono_ms();
+		return c->pongs <= c->pings;
+	}
+	c->ready = true;
+	log_event(LOG_LEVEL_DEBUG, "child-ready", log_str("role", master_role_name(c->role)),
+		  log_num("id", c->id));
+	return true;
+}
+
 void master_read_control(struct master *m, struct child *c)
 {
 	static union ipc_msg msg;
@@ -215,12 +245,9 @@ void master_read_control(struct master *m, struct child *c)
 	(void)m;
 	if (n == -EAGAIN)
 		return;
-	if (n > 0 && ipc_check(&msg, (size_t)n, fd >= 0, c->role, IPC_MASTER)) {
-		c->ready = true; /* a child has nothing else to say */
-		log_event(LOG_LEVEL_DEBUG, "child-ready",
-			  log_str("role", master_role_name(c->role)), log_num("id", c->id));
+	if (n > 0 && ipc_check(&msg, (size_t)n, fd >= 0, c->role, IPC_MASTER) &&
+	    heard(c, msg.head.type))
 		return;
-	}
 	if (n > 0) {
 		log_event(LOG_LEVEL_ERROR, "ipc-refused",
 			  log_str("peer", master_role_name(c->role)), log_num("peer_id", c->id));

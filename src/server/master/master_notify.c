@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,15 @@
 
 #include "server/master/master_priv.h"
 
-void master_notify(const char *state)
+/*
+ * By hand: the protocol is one datagram, and libsystemd would bring decompressors and a
+ * cryptographic library into the only process that stays root.
+ */
+void master_notify(const char *fmt, ...)
 {
 	const char *const path = getenv("NOTIFY_SOCKET");
+	char state[512];
+	va_list ap;
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	if (path == NULL || (path[0] != '/' && path[0] != '@'))
@@ -24,6 +31,9 @@ void master_notify(const char *state)
 
 	if (n >= sizeof(to.sun_path))
 		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(state, sizeof(state), fmt, ap);
+	va_end(ap);
 	memcpy(to.sun_path, path, n);
 	if (path[0] == '@')
 		to.sun_path[0] = '\0';

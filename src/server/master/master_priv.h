@@ -31,6 +31,9 @@ struct child {
 	bool draining;
 	uint32_t drain_seconds;
 	uint64_t started_ms;
+	unsigned pings;     /* said, and … */
+	unsigned pongs;     /* … answered */
+	uint64_t pinged_ms; /* the oldest that isn't answered */
 };
 
 struct slot {
@@ -42,7 +45,9 @@ struct slot {
 /* The sockets of one address: one for each listener, or the same for all (UNIX). */
 struct bound {
 	struct config_listen listen;
-	unsigned n; /* 1 for a UNIX socket */
+	unsigned n;    /* 1 for a UNIX socket, and for what was given to us */
+	bool given;    /* by the service manager, whose it stays */
+	bool nameless; /* given, and called nothing that says what is spoken there */
 	int fds[MASTER_LISTENERS_MAX];
 };
 
@@ -71,6 +76,8 @@ struct master {
 	enum master_state state;
 	uint64_t deadline_ms; /* of draining or stopping; 0: none */
 	bool reloading;       /* new listeners start, old ones wait for them to be ready */
+	uint32_t watchdog_ms; /* the service manager wants a sign of life that often; 0: never */
+	uint64_t watch_at_ms; /* when the children are asked next */
 };
 
 /* ---- master.c ---- */
@@ -83,6 +90,9 @@ void master_own_users(struct config *config);
 
 /* Room for as many descriptors as max_connections needs, for us and children to come. */
 void master_raise_fd_limit(const struct config *config);
+
+/* READY, with what there is in few words. */
+void master_notify_ready(const struct master *m);
 
 /* ---- master_child.c ---- */
 
@@ -108,6 +118,10 @@ const char *master_role_name(enum ipc_role role);
 /* A control message; a child that doesn't take it hangs, and is killed. */
 void master_tell(struct child *c, const union ipc_msg *msg, int fd);
 
+/* Asks whether it has heard all that was said before; master_has_answered() then says. */
+void master_ping(struct child *c);
+bool master_has_answered(const struct child *c);
+
 /* ---- master_link.c ---- */
 
 /* Connects a new child with every other that it works with. */
@@ -132,6 +146,18 @@ void sockets_drop_new(const struct sockets *fresh, const struct sockets *keep);
 /* The sockets of listener number i, in the order of config->listen. */
 void sockets_of_listener(const struct sockets *s, unsigned i, int *ret_fds);
 
+/*
+ * The sockets that the service manager has bound (LISTEN_FDS, sd_listen_fds(3)), for
+ * sockets_bind() to find. 0 or negative errno.
+ */
+int sockets_given(struct sockets *ret_sockets, struct err *err);
+
+/*
+ * Adds those of them that config doesn't name, as what they are called: pop3, pop3s or
+ * lmtp. -EINVAL for one that is called otherwise.
+ */
+int sockets_add_given(const struct sockets *s, struct config *config, struct err *err);
+
 /* ---- master_check.c ---- */
 
 /*
@@ -149,6 +175,19 @@ void master_reload(struct master *m);
 /* ---- master_notify.c ---- */
 
 /* To systemd (sd_notify(3)), when it started us. */
-void master_notify(const char *state);
+void master_notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- master_watch.c ---- */
+
+/*
+ * Once in a third of the watchdog's time all children are asked; when all have answered,
+ * the service manager gets its sign of life. A child that has two thirds of that time no
+ * answer hangs, and is killed: it is then started again before the whole server is.
+ */
+void master_watch_init(struct master *m);
+void master_watch(struct master *m);
+
+/* Milliseconds until master_watch() has something to do, or -1. */
+int64_t master_watch_in(const struct master *m, uint64_t now_ms);
 
 int pid_file_write(const char *path, struct err *err);

@@ -115,7 +115,9 @@ static int reload(struct master *m, struct err *err)
 	if (fresh.listeners != 0 && fresh.listeners != m->config.listeners)
 		log_event(LOG_LEVEL_WARN, "reload-needs-restart", log_str("option", "listeners"));
 	fresh.listeners = m->config.listeners;
-	r = master_check(&fresh, err);
+	r = sockets_add_given(&m->sockets, &fresh, err);
+	if (r == 0)
+		r = master_check(&fresh, err);
 	if (r < 0)
 		return r;
 	r = sockets_bind(&fresh, &m->sockets, m->n_slots - SLOT_LISTENER, &sockets, err);
@@ -146,6 +148,7 @@ void master_reload(struct master *m)
 	if (reload(m, &err) < 0) {
 		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", err.text),
 			  log_str("effect", "the old configuration stays"));
+		master_notify("READY=1\nSTATUS=The last reload failed: %s", err.text);
 		return;
 	}
 	log_init(m->config.log_target, m->config.log_format, m->config.log_level, "master");

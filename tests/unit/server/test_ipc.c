@@ -161,6 +161,8 @@ static const struct row {
 	{IPC_CONFIG, A(MASTER), CHILDREN, ALWAYS, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
 	{IPC_DRAIN, A(MASTER), CHILDREN, NEVER, false, sizeof(struct ipc_drain), drain, 0, 0, 0},
 	{IPC_READY, CHILDREN, A(MASTER), NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_PING, A(MASTER), CHILDREN, NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_PONG, CHILDREN, A(MASTER), NEVER, false, sizeof(struct ipc_plain), plain, 0, 0, 0},
 	{IPC_AUTH_PASS, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_auth_pass), pass, 0, 0,
 	 0},
 	{IPC_AUTH_APOP, A(LISTENER), A(AUTH), NEVER, true, sizeof(struct ipc_auth_apop), apop, 0, 0,

@@ -432,7 +432,7 @@ static void after_a_reload_nobody_is_sent_away(void **state)
 	hear(in_stls, "+OK begin TLS");
 	peers_drain(&peers, IPC_DRAIN_FOREVER);
 	/* An MTA that only waits would hold this listener for ever. */
-	hear(lmtp, "421 4.3.2 the server is being stopped, try again later");
+	hear(lmtp, "421 4.3.2 the server was reloaded, please connect again");
 	hear_nothing_more(lmtp);
 	/* Whoever else would have been sent away has been by now. */
 	ssl = tls_client_begin(in_handshake);
