@@ -31,8 +31,8 @@ struct row {
 
 /* clang-format off */
 static const struct row rows[] = {
-	{{"quota_octets", A_SIZE, false}, SIZE, AT(quota_octets), .max = UINT64_C(1) << 50},
-	{{"quota_messages", A_NUMBER, false}, NUMBER64, AT(quota_messages), .max = UINT32_MAX},
+	{{"quota_octets", A_SIZE, true}, SIZE, AT(quota_octets), .max = UINT64_C(1) << 50},
+	{{"quota_messages", A_NUMBER, true}, NUMBER64, AT(quota_messages), .max = UINT32_MAX},
 	{{"dele", "one of: delete, hide, trash", false}, DELE, AT(dele)},
 	{{"dele_days", A_NUMBER, false}, NUMBER, AT(dele_days), .max = DAYS_MAX},
 	{{"newest", A_NUMBER, false}, NUMBER, AT(newest), .max = UINT32_MAX},

@@ -24,7 +24,7 @@ enum maildrop_dele {
 };
 
 struct maildrop_rules {
-	uint64_t quota_octets;   /* as sent, with CRLF; 0: any number */
+	uint64_t quota_octets;   /* as LIST counts them; 0: any number */
 	uint64_t quota_messages; /* 0: any number */
 	uint32_t dele;           /* enum maildrop_dele */
 	uint32_t dele_days;      /* HIDE and TRASH: days until it is gone for good; 0: never */
@@ -46,6 +46,11 @@ struct maildrop_rules {
  * range, what must be zero zero.
  */
 bool maildrop_rules_check(const struct maildrop_rules *r);
+
+static inline bool maildrop_rules_has_quota(const struct maildrop_rules *r)
+{
+	return r->quota_octets != 0 || r->quota_messages != 0;
+}
 
 /* One that can be set. The names are the same in the configuration and in a user's row. */
 struct maildrop_rule {

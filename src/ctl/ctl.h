@@ -21,8 +21,9 @@ struct ctl {
 	const char *home;
 	bool no_scram;
 	const char *service;
-	const char *name;  /* the user's, for commands that want one */
-	const char *label; /* and what of that user's */
+	const char *name;         /* the user's, for commands that want one */
+	const char *label;        /* and what of that user's */
+	const char *const *words; /* what follows them, up to NULL */
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -33,6 +34,7 @@ struct ctl_command {
 	const char *what;
 	bool wants_name;
 	bool wants_label;
+	bool wants_words; /* one at least, behind the name */
 	unsigned options; /* enum ctl_option that make sense with it */
 	int (*run)(struct ctl *ctl);
 };
@@ -51,6 +53,8 @@ int ctl_user_passwd(struct ctl *ctl);
 int ctl_user_remove(struct ctl *ctl);
 int ctl_user_list(struct ctl *ctl);
 int ctl_user_show(struct ctl *ctl);
+int ctl_user_set(struct ctl *ctl);
+int ctl_user_unset(struct ctl *ctl);
 
 int ctl_app_password_add(struct ctl *ctl);
 int ctl_app_password_list(struct ctl *ctl);

@@ -40,9 +40,23 @@ static const struct ctl_command commands[] = {
 	{.group = "user",
 	 .verb = "show",
 	 .arguments = "NAME",
-	 .what = "show a user's maildrop, owner and password scheme",
+	 .what = "show a user's maildrop, owner, password scheme and rules",
 	 .wants_name = true,
 	 .run = ctl_user_show},
+	{.group = "user",
+	 .verb = "set",
+	 .arguments = "NAME RULE=VALUE ...",
+	 .what = "set rules of this user's maildrop",
+	 .wants_name = true,
+	 .wants_words = true,
+	 .run = ctl_user_set},
+	{.group = "user",
+	 .verb = "unset",
+	 .arguments = "NAME RULE ...",
+	 .what = "let the configuration set them again",
+	 .wants_name = true,
+	 .wants_words = true,
+	 .run = ctl_user_unset},
 	{.group = "app-password",
 	 .verb = "add",
 	 .arguments = "USER NAME",
@@ -54,7 +68,7 @@ static const struct ctl_command commands[] = {
 	{.group = "app-password",
 	 .verb = "list",
 	 .arguments = "USER",
-	 .what = "list a user's application passwords, and when each was used",
+	 .what = "list a user's application passwords and their last use",
 	 .wants_name = true,
 	 .run = ctl_app_password_list},
 	{.group = "app-password",
@@ -83,7 +97,7 @@ static const struct {
 } options[] = {
 	{"scheme", "SCHEME", "how the password is stored; ARGON2ID when not given", CTL_SCHEME},
 	{"no-scram", NULL, "keep no keys for SCRAM beside a hash", CTL_NO_SCRAM},
-	{"uid", "UID", "user add: who owns the mail, when each user's is the user's", CTL_UID},
+	{"uid", "UID", "user add: the mail's owner, when each user's is the user's", CTL_UID},
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
 	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
@@ -148,8 +162,7 @@ static int help(void)
 			       c->arguments != NULL ? c->arguments : "");
 		(void)printf("  %-29s  %s\n", words, c->what);
 	}
-	(void)printf("\n  %-29s  %s\n", "-c, --config FILE",
-		     "read FILE instead of " DEFAULT_CONFIG);
+	(void)printf("\n  %-29s  %s\n", "-c, --config FILE", "instead of " DEFAULT_CONFIG);
 	for (size_t i = 0; i < OPTIONS; i++) {
 		char words[64];
 
@@ -288,7 +301,8 @@ int main(int argc, char **argv)
 		ctl.name = *words != NULL ? *words++ : NULL;
 	if (command->wants_label)
 		ctl.label = *words != NULL ? *words++ : NULL;
-	if (*words != NULL || (command->wants_name && ctl.name == NULL) ||
+	ctl.words = (const char *const *)words;
+	if ((*words != NULL) != command->wants_words || (command->wants_name && ctl.name == NULL) ||
 	    (command->wants_label && ctl.label == NULL))
 		return usage();
 	if (config_load(ctl.config_path, &ctl.config, &err) < 0)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* restantectl user: the file of users, one line at a time. */
+#include "ctl/users.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pwd.h>
@@ -17,17 +19,9 @@
 #include "auth/scheme.h"
 #include "auth/user_name.h"
 #include "auth/userdb.h"
-#include "ctl/ctl.h"
 #include "ctl/prompt.h"
-#include "ctl/users_edit.h"
 
-/* The name as the file has it, and the other one that logs in as the same user. */
-struct names {
-	char name[LIMIT_USER + 1];
-	char alias[LIMIT_USER + 1]; /* "" when there is none */
-};
-
-static int read_names(const struct ctl *ctl, struct names *ret)
+int users_read_names(const struct ctl *ctl, struct names *ret)
 {
 	const struct span name = span_str(ctl->name);
 	const struct span ours = span_str(ctl->config.default_domain);
@@ -54,9 +48,8 @@ static int read_names(const struct ctl *ctl, struct names *ret)
 	return EX_OK;
 }
 
-/* The user's line, under the one name or the other; *ret_name is the one. */
-static bool find(const struct users_edit *e, const struct names *names, struct users_line *ret_line,
-		 const char **ret_name)
+bool users_find(const struct users_edit *e, const struct names *names, struct users_line *ret_line,
+		const char **ret_name)
 {
 	*ret_name = names->name;
 	if (users_edit_find(e, names->name, ret_line))
@@ -65,7 +58,7 @@ static bool find(const struct users_edit *e, const struct names *names, struct u
 	return names->alias[0] != '\0' && users_edit_find(e, names->alias, ret_line);
 }
 
-static int no_such_user(const struct ctl *ctl)
+int users_no_such(const struct ctl *ctl)
 {
 	return ctl_complain(EX_NOUSER, "there is no user '%s' in '%s'", ctl->name,
 			    ctl->config.users_file);
@@ -223,7 +216,7 @@ static int add(struct ctl *ctl, const struct names *names, const struct made *ma
 	if (r < 0)
 		return ctl_fail(r, &err);
 	/* Once more, for now nobody else can add it. */
-	if (find(&edit, names, &there, &name)) {
+	if (users_find(&edit, names, &there, &name)) {
 		r = ctl_complain(EX_CANTCREAT, "the user '%s' exists already", name);
 	} else {
 		r = users_edit_append(&edit, out_span(&out), &err);
@@ -251,7 +244,7 @@ static int look(const struct ctl *ctl, const struct names *names, bool *ret_exis
 		return EX_OK;
 	if (r < 0)
 		return ctl_fail(r, &err);
-	*ret_exists = find(&edit, names, &line, ret_name);
+	*ret_exists = users_find(&edit, names, &line, ret_name);
 	/* The lock is not held while somebody thinks about a password. */
 	users_edit_done(&edit);
 	return EX_OK;
@@ -268,7 +261,7 @@ int ctl_user_add(struct ctl *ctl)
 
 	if (scheme == NULL || !options_are_right(ctl))
 		return EX_USAGE;
-	r = read_names(ctl, &names);
+	r = users_read_names(ctl, &names);
 	if (r == EX_OK)
 		r = look(ctl, &names, &exists, &name);
 	if (r != EX_OK)
@@ -292,8 +285,8 @@ static int set_secret(const struct ctl *ctl, const struct names *names, const st
 
 	if (r < 0)
 		return ctl_fail(r, &err);
-	if (!find(&edit, names, &line, &name)) {
-		r = no_such_user(ctl);
+	if (!users_find(&edit, names, &line, &name)) {
+		r = users_no_such(ctl);
 	} else {
 		r = users_edit_replace_secret(&edit, &line, made->secret, made->keys, &err);
 		if (r < 0)
@@ -310,14 +303,14 @@ int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1])
 	struct names names;
 	const char *name;
 	bool exists;
-	int r = read_names(ctl, &names);
+	int r = users_read_names(ctl, &names);
 
 	if (r == EX_OK)
 		r = look(ctl, &names, &exists, &name);
 	if (r != EX_OK)
 		return r;
 	if (!exists)
-		return no_such_user(ctl);
+		return users_no_such(ctl);
 	memcpy(ret_name, name, strlen(name) + 1);
 	return EX_OK;
 }
@@ -333,13 +326,13 @@ int ctl_user_passwd(struct ctl *ctl)
 
 	if (scheme == NULL)
 		return EX_USAGE;
-	r = read_names(ctl, &names);
+	r = users_read_names(ctl, &names);
 	if (r == EX_OK)
 		r = look(ctl, &names, &exists, &name);
 	if (r != EX_OK)
 		return r;
 	if (!exists)
-		return no_such_user(ctl);
+		return users_no_such(ctl);
 	r = make_secret(ctl, scheme, name, &made);
 	if (r == EX_OK)
 		r = set_secret(ctl, &names, &made);
@@ -354,15 +347,15 @@ int ctl_user_remove(struct ctl *ctl)
 	struct names names;
 	const char *name;
 	struct err err;
-	int r = read_names(ctl, &names);
+	int r = users_read_names(ctl, &names);
 
 	if (r != EX_OK)
 		return r;
 	r = users_edit_begin(ctl->config.users_file, false, (gid_t)-1, &edit, &err);
 	if (r < 0)
 		return ctl_fail(r, &err);
-	if (!find(&edit, &names, &line, &name)) {
-		r = no_such_user(ctl);
+	if (!users_find(&edit, &names, &line, &name)) {
+		r = users_no_such(ctl);
 	} else {
 		/* First: or they would be those of the next user of this name. */
 		r = ctl_app_password_forget(ctl, name);
@@ -473,17 +466,19 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 	copy(record.home, sizeof(record.home), user->home);
 	copy(record.mail, sizeof(record.mail), user->mail);
 	(void)maildrop_own_rules_read(&record.rules, user->extra, NULL);
-	if (userdb_maildrop(&record, &place, &maildrop, &err) < 0)
+	if (userdb_maildrop(&record, &place, &maildrop, &err) < 0) {
 		(void)printf("maildrop: none: %s\n", err.text);
-	else
-		(void)printf("maildrop: %s\n", maildrop.path);
+		return;
+	}
+	(void)printf("maildrop: %s\n", maildrop.path);
+	users_print_usage(ctl, &maildrop);
 }
 
 int ctl_user_show(struct ctl *ctl)
 {
 	struct passwd_user user;
 	struct names names;
-	int status = read_names(ctl, &names);
+	int status = users_read_names(ctl, &names);
 
 	if (status != EX_OK)
 		return status;
@@ -495,7 +490,7 @@ int ctl_user_show(struct ctl *ctl)
 	if (!passwd_file_find(f, names.name, &user) &&
 	    (names.alias[0] == '\0' || !passwd_file_find(f, names.alias, &user))) {
 		passwd_file_free(f);
-		return no_such_user(ctl);
+		return users_no_such(ctl);
 	}
 	(void)printf("name: %s\n", user.name);
 	(void)printf("scheme: %s\n", scheme_name(user.secret));
@@ -508,6 +503,7 @@ int ctl_user_show(struct ctl *ctl)
 		(void)printf("owner: %s (mail_user)\n", ctl->config.mail_user);
 	if (user.home[0] != '\0')
 		(void)printf("home: %s\n", user.home);
+	users_print_rules(ctl, user.extra);
 	passwd_file_free(f);
 	return ctl_printed();
 }

@@ -265,19 +265,18 @@ int users_edit_append(const struct users_edit *e, struct span line, struct err *
 	return users_edit_rewrite(e, spans, sizeof(spans) / sizeof(spans[0]), err);
 }
 
-static bool is_scram(struct span word)
+static bool is_named(struct span word, const struct span *names, size_t n)
 {
-	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
-		const struct span key = span_str(scram_word(hash));
-
-		if (word.n > key.n && span_eq(span_of(word.p, key.n), key) && word.p[key.n] == '=')
+	for (size_t i = 0; i < n; i++) {
+		if (span_eq(span_of(word.p, span_find(word, '=')), names[i]))
 			return true;
 	}
 	return false;
 }
 
-/* The words of a line with other keys. All that are not ours stay as they are. */
-static bool put_words(struct out *out, struct span extra, struct span keys)
+/* The words of a line without those of these names, and others behind them. */
+static bool put_words(struct out *out, struct span extra, const struct span *names, size_t n_names,
+		      struct span words)
 {
 	bool ok = true;
 
@@ -285,13 +284,13 @@ static bool put_words(struct out *out, struct span extra, struct span keys)
 		const size_t n = span_find(extra, ' ');
 		const size_t with_space = n < extra.n ? n + 1 : n;
 
-		if (!is_scram(span_of(extra.p, n)))
+		if (!is_named(span_of(extra.p, n), names, n_names))
 			ok = out_put(out, span_of(extra.p, with_space));
 		span_skip(&extra, with_space);
 	}
-	if (keys.n > 0 && out->n > 0 && out->p[out->n - 1] != ' ')
+	if (words.n > 0 && out->n > 0 && out->p[out->n - 1] != ' ')
 		ok = ok && out_char(out, ' ');
-	return ok && out_put(out, keys);
+	return ok && out_put(out, words);
 }
 
 /* How many colons a line lacks before it has words. */
@@ -304,8 +303,10 @@ static size_t missing_fields(struct span line)
 	return missing;
 }
 
-int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
-			      const char *secret, const char *keys, struct err *err)
+/* The line with another secret, and with words in the place of those of these names. */
+static int replace_parts(const struct users_edit *e, const struct users_line *l, struct span secret,
+			 const struct span *names, size_t n_names, const char *more,
+			 struct err *err)
 {
 	char words[PASSWD_LINE_MAX];
 	struct out out = {.p = words, .cap = sizeof(words)};
@@ -313,23 +314,40 @@ int users_edit_replace_secret(const struct users_edit *e, const struct users_lin
 	const size_t after = at + l->secret.n;
 	const size_t extra = (size_t)(l->extra.p - e->text);
 	const size_t end = extra + l->extra.n;
+	const bool fits = put_words(&out, l->extra, names, n_names, span_str(more));
 	const struct span spans[] = {
 		span_of(e->text, at),
-		span_str(secret),
+		secret,
 		span_of(e->text + after, extra - after),
-		span_of(":::::::", keys[0] != '\0' ? missing_fields(l->line) : 0),
-		put_words(&out, l->extra, span_str(keys)) ? out_span(&out) : l->extra,
+		span_of(":::::::", more[0] != '\0' ? missing_fields(l->line) : 0),
+		fits ? out_span(&out) : l->extra,
 		span_of(e->text + end, e->n - end),
 	};
 	const size_t longest = PASSWD_LINE_MAX - l->line.n + l->secret.n + l->extra.n;
 	int r;
 
-	if (strlen(secret) + spans[3].n + out.n > longest)
+	if (!fits || secret.n + spans[3].n + out.n > longest)
 		r = err_set(err, EINVAL, "the user's line would be too long");
 	else
 		r = users_edit_rewrite(e, spans, sizeof(spans) / sizeof(spans[0]), err);
 	secret_wipe(words, sizeof(words));
 	return r;
+}
+
+int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
+			      const char *secret, const char *keys, struct err *err)
+{
+	struct span names[SCRAM_HASHES];
+
+	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++)
+		names[hash] = span_str(scram_word(hash));
+	return replace_parts(e, l, span_str(secret), names, SCRAM_HASHES, keys, err);
+}
+
+int users_edit_replace_words(const struct users_edit *e, const struct users_line *l,
+			     const struct span *names, size_t n, const char *words, struct err *err)
+{
+	return replace_parts(e, l, l->secret, names, n, words, err);
 }
 
 int users_edit_remove(const struct users_edit *e, const char *name, struct err *err)

@@ -52,6 +52,14 @@ int users_edit_append(const struct users_edit *e, struct span line, struct err *
 int users_edit_replace_secret(const struct users_edit *e, const struct users_line *l,
 			      const char *secret, const char *keys, struct err *err);
 
+/*
+ * Takes all words out of the line that are "name" or "name=...", for each of the n
+ * names, and puts words (with spaces between, or "") behind those that stay.
+ */
+int users_edit_replace_words(const struct users_edit *e, const struct users_line *l,
+			     const struct span *names, size_t n, const char *words,
+			     struct err *err);
+
 /* All lines of this name; or the second one would count from now on. */
 int users_edit_remove(const struct users_edit *e, const char *name, struct err *err);
 

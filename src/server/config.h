@@ -94,6 +94,7 @@ struct config {
 	uint64_t message_size_limit; /* octets; 0: none */
 	uint32_t lmtp_max_recipients;
 	enum config_delivered_to lmtp_delivered_to;
+	uint64_t quota_grace;        /* octets by which the last message may exceed a quota */
 	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */

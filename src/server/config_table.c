@@ -120,6 +120,12 @@ const struct config_row config_rows[] = {
 	  "Delivered-To line: single (messages with one recipient), each, or never"},
 	 WORD(lmtp_delivered_to, delivered_to_choices)},
 
+	{{"quota_octets", "size", "0", "how much one maildrop may hold; 0: any amount"},
+	 .kind = RULE},
+	{{"quota_messages", "number", "0", "messages in one maildrop; 0: any number"}, .kind = RULE},
+	{{"quota_grace", "size", "10M", "by how much the last message may exceed quota_octets"},
+	 .kind = SIZE, AT(quota_grace), .max = UINT64_C(1) << 50},
+
 	/* Limits */
 	{{"listeners", "number", "0", "listener processes; 0: one a core"}, NUM(listeners, 0, 256)},
 	{{"max_connections", "number", "10000", "connections in all"},

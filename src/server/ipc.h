@@ -53,6 +53,7 @@ enum ipc_type {
 	IPC_MARK,           /* these messages are marked deleted; before IPC_COMMIT only */
 	IPC_COMMIT,         /* QUIT: delete what is marked, then close */
 	IPC_CLOSE,          /* forget the session: its maildrop, its delivery, its grants */
+	IPC_ROOM,           /* RCPT: has the recipient that was granted last room for more? */
 	IPC_DELIVER_BEGIN,  /* DATA: for all granted recipients of this transaction */
 	IPC_DELIVER_COMMIT, /* the message is written */
 	IPC_DELIVER_RESET,  /* RSET, or a message refused: drop delivery and grants */
@@ -60,6 +61,7 @@ enum ipc_type {
 	IPC_OPENED,        /* descriptor on success: the snapshot */
 	IPC_MESSAGE,       /* descriptor on success: a message */
 	IPC_COMMITTED,     /* QUIT is durable, or why not */
+	IPC_ROOM_REPLY,    /* if not, its grant is forgotten */
 	IPC_DELIVER_READY, /* descriptor on success: where to write */
 	IPC_DELIVERED,     /* one status for each recipient, in the order of the grants */
 
@@ -80,6 +82,7 @@ enum ipc_status {
 	IPC_PERMANENT,       /* [SYS/PERM] */
 	IPC_NO_SPACE,        /* [SYS/TEMP], 452 */
 	IPC_NO_USER,         /* 550 */
+	IPC_OVER_QUOTA,      /* 452: of this user, not of the disk */
 	IPC_GONE,            /* this message: taken away or changed by another program */
 	IPC_STATUSES
 };
@@ -182,6 +185,19 @@ struct ipc_rcpt {
 	char address[LIMIT_ADDRESS + 1]; /* without its angle brackets */
 };
 
+struct ipc_rcpt_reply {
+	struct ipc_head head;
+	uint32_t status; /* enum ipc_status */
+	uint32_t quota;  /* 1: has one, so storage is to be asked with IPC_ROOM */
+};
+
+struct ipc_room {
+	struct ipc_head head;
+	uint32_t transaction;
+	uint32_t recipients; /* how many were granted, this one too: a check */
+	uint64_t octets;     /* as the client says in advance; 0: it doesn't */
+};
+
 /* IPC_DELIVER_BEGIN and IPC_DELIVER_RESET (recipients 0; drops this transaction and older ones). */
 struct ipc_deliver {
 	struct ipc_head head;
@@ -189,7 +205,7 @@ struct ipc_deliver {
 	uint32_t recipients; /* how many were granted: a check */
 };
 
-/* IPC_AUTH_FAILED, IPC_AUTH_RCPT_REPLY, and IPC_DELIVER_READY. */
+/* IPC_AUTH_FAILED, IPC_ROOM_REPLY, and IPC_DELIVER_READY. */
 struct ipc_result {
 	struct ipc_head head;
 	uint32_t status; /* enum ipc_status */
@@ -279,6 +295,8 @@ union ipc_msg {
 	struct ipc_auth_apop apop;
 	struct ipc_sasl sasl;
 	struct ipc_rcpt rcpt;
+	struct ipc_rcpt_reply rcpt_reply;
+	struct ipc_room room;
 	struct ipc_deliver deliver;
 	struct ipc_result result;
 	struct ipc_grant grant;

@@ -183,6 +183,32 @@ int maildrop_commit(struct maildrop *m, uint32_t *ret_removed, struct err *err)
 	return 0;
 }
 
+int store_usage(struct store *s, const struct store_owner *owner, struct store_usage *ret_usage,
+		struct err *err)
+{
+	const int r = owner_check(owner, err);
+
+	return r < 0 ? r : s->driver->usage(s, owner, ret_usage, err);
+}
+
+int store_room(const struct store_owner *owner, const struct store_usage *used, uint64_t octets,
+	       struct err *err)
+{
+	const struct maildrop_rules *const r = &owner->rules;
+
+	if (r->quota_messages != 0 && used->messages >= r->quota_messages)
+		return err_set(
+			err, -STORE_OVER_QUOTA, "the quota is used up: %llu of %llu messages",
+			(unsigned long long)used->messages, (unsigned long long)r->quota_messages);
+	if (r->quota_octets != 0 &&
+	    (used->octets > r->quota_octets || octets > r->quota_octets - used->octets))
+		return err_set(err, -STORE_OVER_QUOTA,
+			       "the quota has no room for %llu octets: %llu of %llu are used",
+			       (unsigned long long)octets, (unsigned long long)used->octets,
+			       (unsigned long long)r->quota_octets);
+	return 0;
+}
+
 int delivery_begin(struct store *s, const struct store_owner *owner, struct delivery **ret_delivery,
 		   struct err *err)
 {

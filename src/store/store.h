@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,6 +135,30 @@ int maildrop_mark(struct maildrop *m, uint32_t n);
  */
 int maildrop_commit(struct maildrop *m, uint32_t *ret_removed, struct err *err);
 
+/* What a maildrop holds, hidden messages and all. */
+struct store_usage {
+	uint64_t messages;
+	uint64_t octets; /* on the wire, as LIST says; on disk for what only others have counted */
+};
+
+/*
+ * Everything that was delivered until now, sessions or not; takes no session's lock,
+ * makes nothing, and a maildrop that doesn't exist yet holds nothing. It costs a look at
+ * the index, and a reading of the directories if somebody else has changed them.
+ */
+int store_usage(struct store *s, const struct store_owner *owner, struct store_usage *ret_usage,
+		struct err *err);
+
+/*
+ * What store_room() and delivery_commit() answer when the message would exceed the
+ * owner's quota. The disk's own quotas are -EDQUOT.
+ */
+#define STORE_OVER_QUOTA (-EXFULL)
+
+/* 0 or STORE_OVER_QUOTA: is there room for a message of so many octets beside what is used? */
+int store_room(const struct store_owner *owner, const struct store_usage *used, uint64_t octets,
+	       struct err *err);
+
 /*
  * Begins a delivery into the owner's maildrop. The descriptor from delivery_fd()
  * is empty, writable, borrowed until the delivery is freed; it has no name yet, or
@@ -162,6 +187,10 @@ struct delivery_target {
  * one file system under one owner share one file; others get a copy. A status of 0
  * means that it survives power loss, whole and once; otherwise nothing of it is
  * left in that maildrop unless the disk refuses that too.
+ *
+ * A target whose owner has a quota gets the message if there is room for it. Deliveries
+ * that come together are counted one after the other. Where the maildrop's index can't be
+ * locked for a moment, each of them may exceed it by the one message.
  *
  * The first target must be whom the delivery was begun for. Returns 0 when all
  * statuses are 0, else one of them, with *err for that one. -EINVAL, and no target

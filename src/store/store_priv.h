@@ -58,6 +58,9 @@ struct store_driver {
 		     struct err *err);
 	int (*commit)(struct maildrop *m, struct err *err); /* something is marked */
 
+	int (*usage)(struct store *s, const struct store_owner *owner,
+		     struct store_usage *ret_usage, struct err *err);
+
 	int (*deliver_begin)(struct store *s, const struct store_owner *owner,
 			     struct delivery **ret_delivery, struct err *err);
 	/* Fills each status; err, never NULL, belongs to the first that fails. */

@@ -31,6 +31,31 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* What others put in counts by its name, or by its length; what is no message doesn't. */
+static void test_usage_with_others(void **state)
+{
+	struct help *const h = *state;
+	const struct store_owner owner = help_owner(h->maildrop);
+	struct store_usage used;
+
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(help_deliver(h, h->maildrop, "ours\r\n"), 0);
+		assert_int_equal(store_usage(h->store, &owner, &used, NULL), 0);
+		assert_int_equal(used.messages, turn == 0 ? 1 : 4);
+		assert_int_equal(used.octets, turn == 0 ? 6 : 6 + 9 + 1000 + 6);
+		/* The index is right now, and then it isn't any more. */
+		free(help_poll(h, NULL));
+		if (turn == 1)
+			break;
+		help_write("12345678\n", "%s/cur/1700000000.x.host:2,S", h->maildrop);
+		help_write("x\n", "%s/new/1700000001.x.host,S=990,W=1000", h->maildrop);
+		help_write("x\n", "%s/new/.hidden", h->maildrop);
+		assert_int_equal(store_usage(h->store, &owner, &used, NULL), 0);
+		assert_int_equal(used.messages, 3);
+		assert_int_equal(used.octets, 6 + 9 + 1000);
+	}
+}
+
 static struct stat stat_of(const char *dir, const char *name)
 {
 	char path[HELP_PATH_MAX * 4];
@@ -447,6 +472,7 @@ int main(void)
 		TEST(test_shared_file),
 		TEST(test_other_file_system),
 		TEST(test_one_target_fails),
+		TEST(test_usage_with_others),
 		TEST(test_owner_has_the_files),
 		TEST(test_no_more_rights_than_the_owner),
 		TEST(test_owners_that_are_refused),

@@ -677,6 +677,147 @@ static void test_threads_open(void **state)
 	maildrop_close(m);
 }
 
+/* ---- quotas ---- */
+
+static struct store_usage used(struct help *h)
+{
+	const struct store_owner owner = help_owner(h->maildrop);
+	struct store_usage usage = {.messages = 4711, .octets = 4711};
+	struct err err;
+
+	if (store_usage(h->store, &owner, &usage, &err) < 0)
+		fail_msg("%s", err.text);
+	return usage;
+}
+
+static void test_usage(void **state)
+{
+	struct help *const h = *state;
+
+	assert_int_equal(used(h).messages, 0);
+	assert_int_equal(used(h).octets, 0);
+	/* Before a session has made an index, after, and while one is open. */
+	assert_int_equal(help_deliver(h, h->maildrop, "one\r\n"), 0);
+	assert_int_equal(used(h).messages, 1);
+	assert_int_equal(used(h).octets, 5);
+	free(help_poll(h, NULL));
+	assert_int_equal(used(h).octets, 5);
+	assert_int_equal(help_deliver(h, h->maildrop, "second\r\n"), 0);
+	assert_int_equal(used(h).messages, 2);
+	assert_int_equal(used(h).octets, 13);
+
+	struct maildrop *const m = help_open(h);
+
+	assert_int_equal(help_deliver(h, h->maildrop, "3\r\n"), 0);
+	assert_int_equal(used(h).messages, 3);
+	assert_int_equal(used(h).octets, 16);
+	maildrop_close(m);
+	assert_int_equal(help_delete(h, 1, 0), 0);
+	assert_int_equal(used(h).messages, 2);
+	assert_int_equal(used(h).octets, 11);
+}
+
+static int deliver_with(struct help *h, uint64_t octets, uint64_t messages, const char *prefix)
+{
+	struct delivery_target t = {.owner = help_owner(h->maildrop), .prefix = span_str(prefix)};
+	const struct delivery_info info = {.octets = 12};
+	struct delivery *d;
+	int r;
+
+	t.owner.rules.quota_octets = octets;
+	t.owner.rules.quota_messages = messages;
+	r = delivery_begin(h->store, &t.owner, &d, NULL);
+	if (r < 0)
+		return r;
+	r = write(delivery_fd(d), "0123456789\r\n", 12) == 12
+		    ? delivery_commit(d, &info, &t, 1, NULL)
+		    : -EIO;
+	delivery_free(d);
+	return r;
+}
+
+/* To the octet, and the lines that are put in front are counted. */
+static void test_quota(void **state)
+{
+	struct help *const h = *state;
+
+	for (int turn = 0; turn < 2; turn++) {
+		assert_int_equal(deliver_with(h, 11, 0, ""), STORE_OVER_QUOTA);
+		assert_int_equal(used(h).messages, 0);
+		assert_int_equal(deliver_with(h, 15, 0, "ab\r\n"), STORE_OVER_QUOTA);
+		assert_int_equal(deliver_with(h, 16, 0, "ab\r\n"), 0);
+		assert_int_equal(deliver_with(h, 27, 0, ""), STORE_OVER_QUOTA);
+		assert_int_equal(deliver_with(h, 28, 0, ""), 0);
+		assert_int_equal(deliver_with(h, 0, 2, ""), STORE_OVER_QUOTA);
+		assert_int_equal(deliver_with(h, UINT64_MAX, 3, ""), 0);
+		/* A quota that was made smaller. */
+		assert_int_equal(deliver_with(h, 1, 0, ""), STORE_OVER_QUOTA);
+		assert_int_equal(deliver_with(h, 0, 1, ""), STORE_OVER_QUOTA);
+		assert_int_equal(used(h).messages, 3);
+		assert_int_equal(help_delete(h, 1, 2, 3, 0), 0);
+	}
+}
+
+/* Of several recipients one is full: the others have it. */
+static void test_quota_of_one(void **state)
+{
+	struct help *const h = *state;
+	char other[HELP_PATH_MAX + 8];
+	const struct delivery_info info = {.octets = 2};
+	struct delivery *d;
+	struct err err;
+
+	(void)snprintf(other, sizeof(other), "%s/bob", h->root);
+
+	struct delivery_target t[3] = {
+		{.owner = help_owner(h->maildrop)},
+		{.owner = help_owner(other)},
+		{.owner = help_owner(h->maildrop)},
+	};
+
+	t[0].owner.rules.quota_octets = t[2].owner.rules.quota_octets = 3;
+	assert_int_equal(delivery_begin(h->store, &t[0].owner, &d, NULL), 0);
+	assert_int_equal(write(delivery_fd(d), "\r\n", 2), 2);
+	assert_int_equal(delivery_commit(d, &info, t, 3, &err), STORE_OVER_QUOTA);
+	assert_non_null(strstr(err.text, "quota"));
+	delivery_free(d);
+	assert_int_equal(t[0].status, 0);
+	assert_int_equal(t[1].status, 0);
+	assert_int_equal(t[2].status, STORE_OVER_QUOTA);
+	assert_int_equal(used(h).messages, 1);
+}
+
+#define QUOTA 100
+
+static void *deliver_to_the_brim(void *arg)
+{
+	struct help *const h = arg;
+	intptr_t failed = 0;
+
+	for (int i = 0; i < DELIVERIES; i++) {
+		const int r = deliver_with(h, 0, QUOTA, "");
+
+		failed += r != 0 && r != STORE_OVER_QUOTA;
+	}
+	return (void *)failed;
+}
+
+static void test_quota_threads(void **state)
+{
+	struct help *const h = *state;
+	pthread_t threads[THREADS];
+	void *failed;
+
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, deliver_to_the_brim, h), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_ptr_equal(failed, NULL);
+	}
+	/* On a machine that stands still, a lock isn't had in time: one each, then. */
+	assert_in_range(used(h).messages, QUOTA, QUOTA + THREADS - 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -706,6 +847,10 @@ int main(int argc, char **argv)
 		TEST(test_prefix_without_end),
 		TEST(test_prefix_in_no_place),
 		TEST(test_many_messages),
+		TEST(test_usage),
+		TEST(test_quota),
+		TEST(test_quota_of_one),
+		TEST(test_quota_threads),
 		TEST(test_threads),
 		TEST(test_threads_open),
 	};

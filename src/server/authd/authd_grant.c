@@ -74,7 +74,8 @@ enum ipc_status grant_open(const struct request *r)
 	return IPC_OK;
 }
 
-enum ipc_status grant_deliver(const struct request *r, const struct user_record *record)
+enum ipc_status grant_deliver(const struct request *r, const struct user_record *record,
+			      bool *ret_quota)
 {
 	union ipc_msg *m;
 	const enum ipc_status status = make_grant(r, record, IPC_GRANT_DELIVER, &m);
@@ -84,6 +85,7 @@ enum ipc_status grant_deliver(const struct request *r, const struct user_record 
 		return IPC_TEMPORARY;
 	m->grant.transaction = r->login->transaction;
 	memcpy(m->grant.address, r->login->address, sizeof(m->grant.address));
+	*ret_quota = maildrop_rules_has_quota(&m->grant.rules);
 	ipc_channel_send(&r->ad->storage->ch, m, -1);
 	return IPC_OK;
 }

@@ -244,7 +244,8 @@ void rcpt_lookup(struct link *l, const struct ipc_rcpt *m);
 
 /* IPC_OK: storage has been told. Otherwise why not; the reason is in the log. */
 enum ipc_status grant_open(const struct request *r);
-enum ipc_status grant_deliver(const struct request *r, const struct user_record *record);
+enum ipc_status grant_deliver(const struct request *r, const struct user_record *record,
+			      bool *ret_quota);
 
 /* ---- authd.c ---- */
 

@@ -4,11 +4,12 @@
 #include "base/log.h"
 #include "server/authd/authd_priv.h"
 
-static void answer(struct request *r, enum ipc_status status)
+static void answer(struct request *r, enum ipc_status status, bool quota)
 {
 	union ipc_msg *m = authd_out(IPC_AUTH_RCPT_REPLY, r->id);
 
-	m->result.status = status;
+	m->rcpt_reply.status = status;
+	m->rcpt_reply.quota = quota;
 	ipc_channel_send(&r->link->ch, m, -1);
 	request_free(r);
 }
@@ -18,12 +19,13 @@ static void on_looked_up(struct userdb_query *q, enum userdb_status status,
 {
 	struct request *r = q->owner;
 	enum ipc_status reply = IPC_TEMPORARY;
+	bool quota = false;
 
 	switch (status) {
 	case USERDB_FOUND:
 		/* Storage first: the listener may ask for the delivery as soon as it has the reply.
 		 */
-		reply = grant_deliver(r, record);
+		reply = grant_deliver(r, record, &quota);
 		break;
 	case USERDB_UNKNOWN:
 		reply = IPC_NO_USER;
@@ -33,7 +35,7 @@ static void on_looked_up(struct userdb_query *q, enum userdb_status status,
 	}
 	log_event(LOG_LEVEL_DEBUG, "recipient", log_hex("session", r->id),
 		  log_str("address", r->login->address), log_str("status", ipc_status_name(reply)));
-	answer(r, reply);
+	answer(r, reply, quota);
 }
 
 void rcpt_lookup(struct link *l, const struct ipc_rcpt *m)
@@ -44,7 +46,7 @@ void rcpt_lookup(struct link *l, const struct ipc_rcpt *m)
 	if (r == NULL) {
 		union ipc_msg *out = authd_out(IPC_AUTH_RCPT_REPLY, m->head.session);
 
-		out->result.status = IPC_TEMPORARY;
+		out->rcpt_reply.status = IPC_TEMPORARY;
 		ipc_channel_send(&l->ch, out, -1);
 		return;
 	}

@@ -72,6 +72,9 @@ static void copy(char *to, size_t max, struct span from)
 	to[from.n] = '\0';
 }
 
+/* More is as absurd, and storage takes no number that is no length of a file. */
+#define ANNOUNCED_MAX ((uint64_t)INT64_MAX / 2)
+
 static void do_mail(struct lmtp_session *p, const struct smtp_command *c)
 {
 	const uint64_t limit = p->base.listener->config->message_size_limit;
@@ -83,6 +86,7 @@ static void do_mail(struct lmtp_session *p, const struct smtp_command *c)
 	copy(p->sender, LIMIT_ADDRESS, c->path.address);
 	copy(p->envid, LIMIT_DSN_ENVID, c->envid);
 	p->smtputf8 = c->smtputf8;
+	p->announced = !c->has_size ? 0 : c->size < ANNOUNCED_MAX ? c->size : ANNOUNCED_MAX;
 	p->transaction++;
 	lmtp_state_did(&p->state, SMTP_MAIL);
 	lmtp_reply(p, 250, "2.1.0", "sender ok");
@@ -100,8 +104,28 @@ void lmtp_reply_rcpt(struct lmtp_session *p, enum ipc_status status)
 		  log_str("status", ipc_status_name(status)));
 	if (status == IPC_NO_USER)
 		lmtp_reply(p, 550, "5.1.1", "no such user here");
+	else if (status == IPC_OVER_QUOTA)
+		lmtp_reply(p, 452, "4.2.2", LMTP_FULL);
 	else
 		lmtp_reply(p, 451, "4.3.0", "cannot tell now, try again later");
+}
+
+void lmtp_take_rcpt(struct lmtp_session *p, const struct ipc_rcpt_reply *reply)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (reply->status != IPC_OK || reply->quota == 0) {
+		lmtp_reply_rcpt(p, (enum ipc_status)reply->status);
+		return;
+	}
+	ipc_start(m, IPC_ROOM, p->base.id);
+	m->room.transaction = p->transaction;
+	m->room.recipients = p->state.recipients + 1;
+	m->room.octets = p->announced;
+	if (session_send(&p->base, IPC_STORAGE, m))
+		p->waiting = LMTP_WAIT_ROOM;
+	else
+		lmtp_reply_rcpt(p, IPC_TEMPORARY);
 }
 
 static void do_rcpt(struct lmtp_session *p, const struct smtp_command *c)

@@ -340,6 +340,8 @@ void lmtp_next_reply(struct lmtp_session *p)
 		lmtp_reply(p, 250, "2.0.0", "delivered");
 	} else if (status == IPC_NO_SPACE) {
 		lmtp_reply(p, 452, "4.3.1", "no space left, try again later");
+	} else if (status == IPC_OVER_QUOTA) {
+		lmtp_reply(p, 452, "4.2.2", LMTP_FULL);
 	} else {
 		lmtp_reply(p, 451, "4.3.0", "cannot be delivered now, try again later");
 	}

@@ -153,6 +153,9 @@ static void message(struct session *s, const union ipc_msg *m, int fd)
 		(void)close(fd);
 	if (waiting == LMTP_WAIT_RCPT && m->head.type == IPC_AUTH_RCPT_REPLY) {
 		p->waiting = LMTP_WAIT_NONE;
+		lmtp_take_rcpt(p, &m->rcpt_reply);
+	} else if (waiting == LMTP_WAIT_ROOM && m->head.type == IPC_ROOM_REPLY) {
+		p->waiting = LMTP_WAIT_NONE;
 		lmtp_reply_rcpt(p, (enum ipc_status)m->result.status);
 	} else if (waiting == LMTP_WAIT_DELIVERED && m->head.type == IPC_DELIVERED) {
 		p->waiting = LMTP_WAIT_NONE;
@@ -171,9 +174,9 @@ static void peer_lost(struct session *s, enum ipc_role peer)
 {
 	struct lmtp_session *const p = lmtp_of(s);
 
-	if (peer == IPC_STORAGE) {
+	if (peer == IPC_STORAGE && p->waiting != LMTP_WAIT_ROOM) {
 		lmtp_data_lost(p);
-	} else if (p->waiting == LMTP_WAIT_RCPT) {
+	} else if (peer == IPC_STORAGE || p->waiting == LMTP_WAIT_RCPT) {
 		p->waiting = LMTP_WAIT_NONE;
 		lmtp_reply_rcpt(p, IPC_TEMPORARY);
 	}

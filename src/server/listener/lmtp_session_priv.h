@@ -25,6 +25,7 @@
 enum lmtp_wait {
 	LMTP_WAIT_NONE,
 	LMTP_WAIT_RCPT,      /* auth: may this address have mail? */
+	LMTP_WAIT_ROOM,      /* storage: has this recipient's maildrop room for more? */
 	LMTP_WAIT_READY,     /* storage: where to write */
 	LMTP_WAIT_DELIVERED, /* storage: whose it is now */
 };
@@ -39,6 +40,8 @@ enum lmtp_failure {
 	LMTP_BARE_CR_LF,
 	LMTP_FAILURES
 };
+
+#define LMTP_FULL "the mailbox is full, try again when its owner has made room"
 
 /* Octets of a message that are read and written at a time. */
 #define LMTP_IN_CAP 32768
@@ -56,6 +59,7 @@ struct lmtp_session {
 	struct line_reader lines;
 	uint32_t bad_commands;
 	uint32_t transaction; /* counted up by MAIL */
+	uint64_t announced;   /* SIZE of MAIL; 0: none */
 	const char *reason;   /* how it ended; NULL: the peer hung up */
 	uint32_t delivered;   /* copies, in all */
 
@@ -105,7 +109,11 @@ void lmtp_start_over(struct lmtp_session *p);
 void lmtp_take_line(struct lmtp_session *p, enum line_status status, struct span line,
 		    bool was_bdat);
 
-/* Auth has said whether the last recipient may have mail. */
+/*
+ * Auth has said whether the last recipient may have mail. If there is a quota, only
+ * storage knows what is used of it, and has the last word.
+ */
+void lmtp_take_rcpt(struct lmtp_session *p, const struct ipc_rcpt_reply *reply);
 void lmtp_reply_rcpt(struct lmtp_session *p, enum ipc_status status);
 
 /* ---- lmtp_data.c ---- */

@@ -343,6 +343,7 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const cha
 				   "cannot log in: the server's operator must mend something"},
 		[IPC_NO_SPACE] = {POP3_CODE_SYS_TEMP, "no space left, try again later"},
 		[IPC_NO_USER] = {POP3_CODE_AUTH, "wrong name or password"},
+		[IPC_OVER_QUOTA] = {POP3_CODE_SYS_TEMP, "try again later"},
 		[IPC_GONE] = {POP3_CODE_SYS_TEMP, "try again later"},
 	};
 

@@ -166,6 +166,11 @@ static void on_listener(struct ipc_channel *ch, const union ipc_msg *m, int fd)
 	case IPC_CLOSE:
 	case IPC_DELIVER_RESET:
 		return; /* nothing had been granted */
+	case IPC_ROOM:
+		ipc_start(&reply, IPC_ROOM_REPLY, m->head.session);
+		reply.result.status = IPC_TEMPORARY;
+		ipc_channel_send(ch, &reply, -1);
+		return;
 	case IPC_DELIVER_BEGIN:
 		/* A restart of ours or of auth's came between RCPT and DATA. */
 		ipc_start(&reply, IPC_DELIVER_READY, m->head.session);

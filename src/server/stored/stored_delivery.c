@@ -40,8 +40,11 @@ bool delivery_grant(struct session *s, const struct ipc_grant *m)
 
 	if (g == NULL)
 		return false;
-	*g = (struct grant){
-		.transaction = m->transaction, .uid = m->uid, .gid = m->gid, .rules = m->rules};
+	*g = (struct grant){.transaction = m->transaction,
+			    .uid = m->uid,
+			    .gid = m->gid,
+			    .rules = m->rules,
+			    .grace = s->sd->process->config->quota_grace};
 	memcpy(g->text, m->user, user);
 	memcpy(g->text + user, m->path, path);
 	memcpy(g->text + user + path, m->address, address);
@@ -97,6 +100,16 @@ static struct store_owner owner_of(const struct grant *g)
 	};
 }
 
+/* Who has room for one octet more gets a whole message more, within bounds. */
+static struct store_owner generous_owner_of(const struct grant *g)
+{
+	struct store_owner o = owner_of(g);
+
+	if (o.rules.quota_octets != 0)
+		o.rules.quota_octets += g->grace;
+	return o;
+}
+
 static void drop_targets(struct session *s)
 {
 	delivery_drop_grants(s->targets);
@@ -104,6 +117,91 @@ static void drop_targets(struct session *s)
 	s->n_targets = 0;
 	s->transaction = 0;
 }
+
+/* A full maildrop is the user's affair; what else goes wrong is the operator's. */
+static void log_refusal(const struct session *s, const char *user, enum ipc_status status,
+			const char *why)
+{
+	const bool full = status == IPC_OVER_QUOTA;
+
+	log_event(full ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, full ? "over-quota" : "delivery-failed",
+		  log_hex("session", s->id), log_str("user", user), log_str("error", why));
+}
+
+/* ---- IPC_ROOM ---- */
+
+static void reply_room(struct session *s, enum ipc_status status)
+{
+	ipc_start(&reply, IPC_ROOM_REPLY, s->id);
+	reply.result.status = (uint32_t)status;
+	stored_reply(s, &reply, -1);
+}
+
+static struct grant *last_grant(struct session *s, uint32_t transaction)
+{
+	struct grant *last = NULL;
+
+	for (struct grant *g = s->grants; g != NULL; g = g->next) {
+		if (g->transaction == transaction)
+			last = g;
+	}
+	return last;
+}
+
+static bool room_admit(struct session *s, const union ipc_msg *m)
+{
+	const struct ipc_room *const q = &m->room;
+
+	/* As in begin_admit(). */
+	if (count_grants(s, q->transaction) != q->recipients)
+		stored_read_auth(s->sd);
+	if (count_grants(s, q->transaction) != q->recipients) {
+		reply_room(s, IPC_TEMPORARY);
+		return false;
+	}
+	s->asked = last_grant(s, q->transaction);
+	return true;
+}
+
+/* The quota itself says whether more may come, and the grace how large it may be. */
+static void room_run(struct session *s, struct request *q)
+{
+	const struct ipc_room *const m = &request_msg(q)->room;
+	const struct store_owner owner = owner_of(s->asked);
+	const struct store_owner generous = generous_owner_of(s->asked);
+	struct store_usage used;
+
+	q->r = stored_path_is_safe(owner.path)
+		       ? store_usage(s->sd->store, &owner, &used, &q->err)
+		       : err_set(&q->err, EINVAL, "'%s' is no path for a maildrop", owner.path);
+	if (q->r == 0)
+		q->r = store_room(&owner, &used, 1, &q->err);
+	if (q->r == 0)
+		q->r = store_room(&generous, &used, m->octets, &q->err);
+}
+
+static void drop_asked(struct session *s)
+{
+	struct grant **at = &s->grants;
+
+	while (*at != s->asked)
+		at = &(*at)->next;
+	*at = s->asked->next;
+	s->n_grants--;
+	free(s->asked);
+}
+
+static void room_done(struct session *s, struct request *q)
+{
+	if (q->r < 0) {
+		log_refusal(s, s->asked->user, stored_delivery_status(q->r), q->err.text);
+		drop_asked(s);
+	}
+	s->asked = NULL;
+	reply_room(s, stored_delivery_status(q->r));
+}
+
+const struct stored_op stored_room = {.admit = room_admit, .run = room_run, .done = room_done};
 
 /* ---- IPC_DELIVER_BEGIN ---- */
 
@@ -191,7 +289,7 @@ static bool is_one_line(const char *address)
 
 static void fill_target(struct delivery_target *t, const struct grant *g, char *prefix)
 {
-	*t = (struct delivery_target){.owner = owner_of(g), .status = -ECANCELED};
+	*t = (struct delivery_target){.owner = generous_owner_of(g), .status = -ECANCELED};
 	if (prefix != NULL && is_one_line(g->address)) {
 		const int n = snprintf(prefix, PREFIX_MAX, "Delivered-To: %s\r\n", g->address);
 
@@ -237,8 +335,7 @@ static void deliver_done(struct session *s, struct request *q)
 			log_event(LOG_LEVEL_INFO, "delivered", log_hex("session", s->id),
 				  log_str("user", g->user), log_num("octets", m->octets));
 		else
-			log_event(LOG_LEVEL_ERROR, "delivery-failed", log_hex("session", s->id),
-				  log_str("user", g->user), log_str("error", q->err.text));
+			log_refusal(s, g->user, g->status, q->err.text);
 		reply.delivered.status[reply.delivered.n++] = g->status;
 	}
 	stored_reply(s, &reply, -1);

@@ -59,6 +59,7 @@ struct grant {
 	uint32_t gid;
 	uint8_t status; /* enum ipc_status, after the commit */
 	struct maildrop_rules rules;
+	uint64_t grace; /* octets by which its last message may exceed the quota */
 	/* Point into text. */
 	const char *user;
 	const char *path;
@@ -105,6 +106,7 @@ struct session {
 	/* LMTP */
 	struct grant *grants; /* in the order of their arrival. Owned */
 	unsigned n_grants;
+	struct grant *asked;       /* IPC_ROOM: about this one. Borrowed */
 	struct delivery *delivery; /* Owned */
 	uint32_t transaction;      /* of the delivery */
 	struct grant *targets;     /* whom it is for. Owned */
@@ -150,7 +152,7 @@ struct stored_op {
 };
 
 extern const struct stored_op stored_open, stored_get, stored_mark, stored_commit, stored_close;
-extern const struct stored_op stored_begin, stored_deliver, stored_reset;
+extern const struct stored_op stored_room, stored_begin, stored_deliver, stored_reset;
 /* IPC_CLOSE is no request: session_leave() comes to stored_close by itself. */
 
 /* ---- stored.c ---- */

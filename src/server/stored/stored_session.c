@@ -22,6 +22,8 @@ static const struct stored_op *op_of(uint32_t type)
 		return &stored_commit;
 	case IPC_CLOSE:
 		return &stored_close;
+	case IPC_ROOM:
+		return &stored_room;
 	case IPC_DELIVER_BEGIN:
 		return &stored_begin;
 	case IPC_DELIVER_COMMIT:

@@ -38,7 +38,8 @@ enum ipc_status stored_status(int r)
 /*
  * Never permanent: a 5xx makes the sending MTA bounce the mail, and nothing that
  * can go wrong with our disk is the sender's fault. Kept in its queue, the mail
- * comes in when the operator has mended what the log names.
+ * comes in when the operator has mended what the log names, or the user, who has no
+ * room left, has fetched and deleted.
  */
 enum ipc_status stored_delivery_status(int r)
 {
@@ -48,6 +49,8 @@ enum ipc_status stored_delivery_status(int r)
 	case ENOSPC:
 	case EDQUOT:
 		return IPC_NO_SPACE;
+	case -STORE_OVER_QUOTA:
+		return IPC_OVER_QUOTA;
 	default:
 		return IPC_TEMPORARY;
 	}

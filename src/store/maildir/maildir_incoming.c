@@ -87,9 +87,18 @@ int incoming_link(struct maildir_store *s, struct incoming *in, const struct inc
 		  char ret_name[static MAILDIR_NAME_MAX + 1], struct err *err)
 {
 	struct maildir_note note;
-	int r;
+	int r = 0;
 
 	maildir_note_begin(&note, s, to->owner, to->root_fd, to->new_fd);
+	if (maildrop_rules_has_quota(&to->owner->rules)) {
+		/* Also where there is no index yet. */
+		note.locked = note.locked || maildir_lock_index(to->new_fd);
+		r = maildir_room(s, to->owner, to->root_fd, to->octets, err);
+	}
+	if (r < 0) {
+		maildir_note_end(&note, NULL);
+		return r;
+	}
 	for (int turn = 0; turn < 8; turn++) {
 		maildir_name_make(s->base.hostname, to->octets, to->dot_lines, ret_name);
 		r = link_to(in, to->new_fd, ret_name);

@@ -48,7 +48,8 @@ static inline bool incoming_no_link(int r)
 
 /*
  * Gives the file, which is synced, a name in new/, and the index a record of it if
- * that can be done (maildir_note.c). It is durable when new_fd is synced.
+ * that can be done (maildir_note.c). It is durable when new_fd is synced. Or
+ * STORE_OVER_QUOTA.
  */
 int incoming_link(struct maildir_store *s, struct incoming *in, const struct incoming_place *to,
 		  char ret_name[static MAILDIR_NAME_MAX + 1], struct err *err);

@@ -20,6 +20,7 @@
  *	maildir_deliver   a message coming in
  *	maildir_incoming  its file
  *	maildir_note      its record in the index
+ *	maildir_usage     how much there is, for quotas
  *	maildir_watch     did anybody else change a directory meanwhile?
  *	maildir_tidy      what dead programs left behind
  */
@@ -547,6 +548,16 @@ int maildir_replay(struct maildir_drop *m, struct err *err);
 
 /* Has an earlier QUIT deleted this message? */
 bool maildir_is_pending(const struct maildir_drop *m, struct span base);
+
+int maildir_usage(struct store *s, const struct store_owner *owner, struct store_usage *ret_usage,
+		  struct err *err);
+
+/*
+ * Is there room for a message of so many octets? Under the index's lock nobody else
+ * delivers in between. 0, STORE_OVER_QUOTA, or as the disk says.
+ */
+int maildir_room(struct maildir_store *s, const struct store_owner *owner, int root_fd,
+		 uint64_t octets, struct err *err);
 
 int maildir_deliver_begin(struct store *s, const struct store_owner *owner,
 			  struct delivery **ret_delivery, struct err *err);

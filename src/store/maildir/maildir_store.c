@@ -40,7 +40,12 @@ void maildir_owner_copy(struct maildir_owner *to, const struct store_owner *from
 	/* store.c has checked the length. */
 	memcpy(to->path, from->path, n + 1);
 	to->o = (struct store_owner){
-		.user = "", .path = to->path, .uid = from->uid, .gid = from->gid};
+		.user = "",
+		.path = to->path,
+		.uid = from->uid,
+		.gid = from->gid,
+		.rules = from->rules,
+	};
 }
 
 /* Makes the entry of a directory durable: syncs the directory that it stands in. */
@@ -225,6 +230,7 @@ const struct store_driver store_maildir_driver = {
 	.message = maildir_message,
 	.check = maildir_check,
 	.commit = maildir_commit,
+	.usage = maildir_usage,
 	.deliver_begin = maildir_deliver_begin,
 	.deliver_commit = maildir_deliver_commit,
 	.deliver_free = maildir_deliver_free,

@@ -38,19 +38,30 @@ void mem_deliver_free(struct delivery *d)
 	free(d);
 }
 
-static int append(struct mem_store *s, const char *path, int fd, uint64_t octets,
-		  uint64_t dot_lines)
+static int no_memory(const struct store_owner *owner, struct err *err)
 {
-	struct mem_box *const box = mem_box_get(s, path);
+	return err_sys(err, ENOMEM, "cannot deliver to '%s'", owner->path);
+}
+
+static int append(struct mem_store *s, const struct store_owner *owner, int fd, uint64_t octets,
+		  uint64_t dot_lines, struct err *err)
+{
+	struct mem_box *const box = mem_box_get(s, owner->path);
 
 	if (box == NULL)
-		return -ENOMEM;
+		return no_memory(owner, err);
+
+	const struct store_usage used = mem_box_usage(box);
+	const int room = store_room(owner, &used, octets, err);
+
+	if (room < 0)
+		return room;
 	if (box->count == box->cap) {
 		const uint32_t cap = box->cap == 0 ? 16 : box->cap * 2;
 		struct mem_message *const v = realloc(box->messages, cap * sizeof(*v));
 
 		if (v == NULL)
-			return -ENOMEM;
+			return no_memory(owner, err);
 		box->messages = v;
 		box->cap = cap;
 	}
@@ -102,21 +113,23 @@ void mem_deliver_commit(struct delivery *d, const struct delivery_info *info,
 	for (size_t i = 0; i < n; i++) {
 		struct delivery_target *const t = &targets[i];
 		struct dot_measure prefix = {0};
+		struct err why;
 		const int fd = target_fd(d, info, t->prefix);
 
 		dot_measure(&prefix, t->prefix);
-		t->status = fd;
 		if (fd >= 0) {
 			(void)pthread_mutex_lock(&s->lock);
-			t->status = append(s, t->owner.path, fd, info->octets + t->prefix.n,
-					   info->dot_lines + prefix.dot_lines);
+			t->status = append(s, &t->owner, fd, info->octets + t->prefix.n,
+					   info->dot_lines + prefix.dot_lines, &why);
 			(void)pthread_mutex_unlock(&s->lock);
 			if (t->status < 0)
 				sys_close(fd);
+		} else {
+			t->status = err_sys(&why, -fd, "cannot deliver to '%s'", t->owner.path);
 		}
 		if (t->status < 0 && !failed) {
 			failed = true;
-			(void)err_sys(err, -t->status, "cannot deliver to '%s'", t->owner.path);
+			*err = why;
 		}
 	}
 }

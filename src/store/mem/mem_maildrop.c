@@ -62,6 +62,30 @@ struct mem_box *mem_box_get(struct mem_store *s, const char *path)
 	return box;
 }
 
+struct store_usage mem_box_usage(const struct mem_box *box)
+{
+	struct store_usage usage = {.messages = box->count};
+
+	for (uint32_t i = 0; i < box->count; i++)
+		usage.octets += box->messages[i].record.octets;
+	return usage;
+}
+
+static int mem_usage(struct store *store, const struct store_owner *owner,
+		     struct store_usage *ret_usage, struct err *err)
+{
+	struct mem_store *const s = (struct mem_store *)store;
+
+	(void)pthread_mutex_lock(&s->lock);
+
+	const struct mem_box *const box = mem_box_get(s, owner->path);
+
+	if (box != NULL)
+		*ret_usage = mem_box_usage(box);
+	(void)pthread_mutex_unlock(&s->lock);
+	return box != NULL ? 0 : err_sys(err, ENOMEM, "cannot count '%s'", owner->path);
+}
+
 int mem_reopen(int fd)
 {
 	char self[32];
@@ -197,6 +221,7 @@ const struct store_driver store_mem_driver = {
 	.close = mem_close,
 	.message = mem_message,
 	.commit = mem_commit,
+	.usage = mem_usage,
 	.deliver_begin = mem_deliver_begin,
 	.deliver_commit = mem_deliver_commit,
 	.deliver_free = mem_deliver_free,

@@ -44,6 +44,9 @@ struct mem_box *mem_box_get(struct mem_store *s, const char *path);
 /* A second descriptor of a memfd, for reading only and with an offset of its own; or -errno. */
 int mem_reopen(int fd);
 
+/* With the lock held. */
+struct store_usage mem_box_usage(const struct mem_box *box);
+
 int mem_deliver_begin(struct store *s, const struct store_owner *owner,
 		      struct delivery **ret_delivery, struct err *err);
 void mem_deliver_commit(struct delivery *d, const struct delivery_info *info,

@@ -68,6 +68,111 @@ static void test_every_row(void **state)
 	assert_int_equal(own.given | own.wrong, 0);
 }
 
+struct value_case {
+	const char *name;
+	const char *value;
+	const char *put; /* NULL: it is refused */
+};
+
+static void check_value(const struct value_case *c)
+{
+	struct maildrop_rules before = {.quota_octets = 4711, .quota_messages = 4711};
+	struct maildrop_rules r = before;
+	char text[256];
+	struct out out = {.p = text, .cap = sizeof(text)};
+	unsigned i = 0;
+	struct err err;
+	const int got = maildrop_rules_set(&r, span_str(c->name), span_str(c->value), &err);
+
+	if (got != (c->put != NULL ? 0 : -EINVAL))
+		fail_msg("%s=%s: %d", c->name, c->value, got);
+	if (c->put == NULL) {
+		assert_memory_equal(&r, &before, sizeof(r));
+		assert_non_null(strstr(err.text, c->name));
+		return;
+	}
+	while (strcmp(maildrop_rule(i)->name, c->name) != 0)
+		i++;
+	assert_true(maildrop_rules_put(&out, &r, i));
+	assert_int_equal(out.n, strlen(c->put));
+	assert_memory_equal(text, c->put, out.n);
+}
+
+static void test_values(void **state)
+{
+	static const struct value_case cases[] = {
+		{"quota_octets", "0", "0"},
+		{"quota_octets", "1G", "1073741824"},
+		{"quota_octets", "1125899906842624", "1125899906842624"},
+		{"quota_octets", "1125899906842625", NULL},
+		{"quota_octets", "1m", NULL},
+		{"quota_octets", "", NULL},
+		{"quota_octets", "00000000000000000000000000000000001", NULL},
+		{"quota_messages", "4294967295", "4294967295"},
+		{"quota_messages", "4294967296", NULL},
+		{"quota_messages", "1K", NULL},
+		{"quota_messages", "-1", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_value(&cases[i]);
+}
+
+static void test_words(void **state)
+{
+	static const struct {
+		const char *words;
+		uint64_t octets;
+		uint64_t messages;
+		bool wrong;
+	} cases[] = {
+		{"", 1, 2, false},
+		{"nologin userdb_mail=/x x=y", 1, 2, false},
+		{"quota_octets=5", 5, 2, false},
+		{" a  quota_octets=5 quota_messages=6 ", 5, 6, false},
+		{"quota_octets=5 quota_octets=6", 6, 2, false},
+		{"quota_octets=0", 0, 2, false},
+		{"xquota_octets=5 quota_octetsx=5 quota_octets", 1, 2, false},
+		{"quota_octets=", 1, 2, true},
+		{"quota_octets=x quota_messages=3", 1, 3, true},
+		/* Dovecot's */
+		{"userdb_quota_rule=*:storage=1", 1024, 2, false},
+		{"userdb_quota_rule=*:storage=1G:messages=9", UINT64_C(1) << 30, 9, false},
+		{"userdb_quota_rule=*:bytes=10", 10, 2, false},
+		{"userdb_quota_rule=*:storage=3b", 3, 2, false},
+		{"userdb_quota_rule=*:storage=2k", 2048, 2, false},
+		{"userdb_quota_rule=*:storage=2T", UINT64_C(2) << 40, 2, false},
+		{"quota_rule=*:messages=7", 1, 7, false},
+		{"userdb_quota_rule=*:storage=0", 0, 2, false},
+		{"userdb_quota_rule=*:storage=10%", 1, 2, false},
+		{"userdb_quota_rule=*:storage=99999999T", 1, 2, false},
+		{"userdb_quota_rule=*:ignore", 1, 2, false},
+		{"userdb_quota_rule=*", 1, 2, false},
+		{"userdb_quota_rule=*:", 1, 2, false},
+		{"userdb_quota_rule=Trash:storage=+100M", 1, 2, false},
+		{"userdb_quota_rule2=*:storage=5", 1, 2, false},
+		/* Our own word counts, wherever it stands. */
+		{"userdb_quota_rule=*:storage=1 quota_octets=5", 5, 2, false},
+		{"quota_octets=5 userdb_quota_rule=*:storage=1", 5, 2, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct maildrop_rules r = {.quota_octets = 1, .quota_messages = 2};
+		struct maildrop_own_rules own = {0};
+		struct err err = {.text = ""};
+		const int got = maildrop_own_rules_read(&own, span_str(cases[i].words), &err);
+
+		maildrop_rules_override(&r, &own);
+		if (got != (cases[i].wrong ? -EINVAL : 0) || (own.wrong != 0) != cases[i].wrong ||
+		    r.quota_octets != cases[i].octets || r.quota_messages != cases[i].messages)
+			fail_msg("\"%s\": %d, %llu, %llu", cases[i].words, got,
+				 (unsigned long long)r.quota_octets,
+				 (unsigned long long)r.quota_messages);
+	}
+}
+
 /* What is given counts, what isn't doesn't, whatever stands there. */
 static void test_override(void **state)
 {
@@ -95,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checked_as_from_anybody),
 		cmocka_unit_test(test_every_row),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_override),
 	};
 

@@ -388,6 +388,7 @@ static void recipients(void **state)
 			continue;
 		}
 		hear_rcpt(p->a, 77, IPC_OK);
+		assert_int_equal(msg.rcpt_reply.quota, 0);
 		/* By the time the listener knows, storage does. */
 		assert_true(peers_readable(p->storage));
 		assert_true(peers_receive(p->storage));
@@ -398,6 +399,47 @@ static void recipients(void **state)
 		assert_string_equal(msg.grant.user, cases[i].user);
 		assert_string_equal(msg.grant.address, cases[i].address);
 	}
+}
+
+/* What the configuration says for all, what a user's row says instead, and who must be asked. */
+static void rules_go_with_the_grant(void **state)
+{
+	static const struct {
+		const char *user;
+		uint64_t octets;
+		uint64_t messages;
+	} cases[] = {
+		{"alice", 1000, 0},
+		{"bob", 2048, 0},
+		{"carol", 0, 7},
+		{"dave", 0, 0},
+	};
+	struct peers *p = *state;
+
+	peers_write_users(p, "alice:{PLAIN}a\n"
+			     "bob:{PLAIN}b::::::quota_octets=2K nologin\n"
+			     "carol:{PLAIN}c::::::quota_octets=0 userdb_quota_rule=*:messages=7\n"
+			     "dave:{PLAIN}d::::::quota_octets=0\n"
+			     "erin:{PLAIN}e::::::quota_octets=much\n");
+	p->config.rules.quota_octets = 1000;
+	peers_start(p);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char address[64];
+
+		(void)snprintf(address, sizeof(address), "%s@example.org", cases[i].user);
+		say_rcpt(p->a, 77, (uint32_t)i + 1, address);
+		hear_rcpt(p->a, 77, IPC_OK);
+		assert_int_equal(msg.rcpt_reply.quota,
+				 cases[i].octets != 0 || cases[i].messages != 0);
+		assert_true(peers_receive(p->storage));
+		assert_int_equal(msg.grant.rules.quota_octets, cases[i].octets);
+		assert_int_equal(msg.grant.rules.quota_messages, cases[i].messages);
+	}
+	/* Nobody knows what was meant: no mail is sent back, and nobody is let in. */
+	say_rcpt(p->a, 77, 9, "erin@example.org");
+	hear_rcpt(p->a, 77, IPC_TEMPORARY);
+	say_pass(p->a, 78, "erin", "e");
+	hear_failed(p->a, 78, IPC_PERMANENT);
 }
 
 static void storage_comes_and_goes(void **state)
@@ -560,6 +602,7 @@ int main(void)
 		TEST(more_requests_than_connections),
 		TEST(clear_passwords_need_leave),
 		TEST(recipients),
+		TEST(rules_go_with_the_grant),
 		TEST(storage_comes_and_goes),
 		TEST(nobody_waits_for_another_storage),
 		TEST(a_database_that_is_away_refuses_nobody),

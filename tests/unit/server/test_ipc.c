@@ -80,6 +80,12 @@ static const struct member challenge[] = {HEAD(ipc_sasl),
 					  END};
 static const struct member rcpt[] = {HEAD(ipc_rcpt), M(ipc_rcpt, transaction, MIN1, 0),
 				     M(ipc_rcpt, zero, ZERO, 0), M(ipc_rcpt, address, STR, 0), END};
+static const struct member rcpt_reply[] = {HEAD(ipc_rcpt_reply),
+					   M(ipc_rcpt_reply, status, MAX, STATUS),
+					   M(ipc_rcpt_reply, quota, MAX, 1), END};
+static const struct member room[] = {HEAD(ipc_room), M(ipc_room, transaction, MIN1, 0),
+				     M(ipc_room, recipients, RANGE1, LIMIT_RECIPIENTS),
+				     M(ipc_room, octets, FILE_AT, 0), END};
 static const struct member begin[] = {HEAD(ipc_deliver), M(ipc_deliver, transaction, MIN1, 0),
 				      M(ipc_deliver, recipients, RANGE1, LIMIT_RECIPIENTS), END};
 static const struct member reset[] = {HEAD(ipc_deliver), M(ipc_deliver, transaction, MIN1, 0),
@@ -179,8 +185,8 @@ static const struct row {
 	 offsetof(struct ipc_sasl, n), offsetof(struct ipc_sasl, data), LIMIT_SASL_OCTETS},
 	{IPC_AUTH_FAILED, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_result), failed, 0,
 	 0, 0},
-	{IPC_AUTH_RCPT_REPLY, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_result), result,
-	 0, 0, 0},
+	{IPC_AUTH_RCPT_REPLY, A(AUTH), A(LISTENER), NEVER, true, sizeof(struct ipc_rcpt_reply),
+	 rcpt_reply, 0, 0, 0},
 	{IPC_GRANT_OPEN, A(AUTH), A(STORAGE), NEVER, true, sizeof(struct ipc_grant), grant_open, 0,
 	 0, 0},
 	{IPC_GRANT_DELIVER, A(AUTH), A(STORAGE), NEVER, true, sizeof(struct ipc_grant),
@@ -191,6 +197,9 @@ static const struct row {
 	{IPC_COMMIT, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_commit), commit, 0, 0,
 	 0},
 	{IPC_CLOSE, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_ROOM, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_room), room, 0, 0, 0},
+	{IPC_ROOM_REPLY, A(STORAGE), A(LISTENER), NEVER, true, sizeof(struct ipc_result), result, 0,
+	 0, 0},
 	{IPC_DELIVER_BEGIN, A(LISTENER), A(STORAGE), NEVER, true, sizeof(struct ipc_deliver), begin,
 	 0, 0, 0},
 	{IPC_DELIVER_COMMIT, A(LISTENER), A(STORAGE), NEVER, true,

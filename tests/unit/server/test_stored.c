@@ -39,6 +39,7 @@ static int control;
 static int auth;
 static int listeners[3]; /* numbers 10, 11 and 12 */
 
+#define QUOTA_GRACE 4096
 #define LISTENER_ID(i) (10U + (i))
 
 /* ---- speaking and hearing ---- */
@@ -252,6 +253,7 @@ static int setup(void **state)
 	(void)snprintf(config.mail_user, sizeof(config.mail_user), "nobody");
 	config.max_connections = 100;
 	config.max_connections_per_user = per_user;
+	config.quota_grace = QUOTA_GRACE;
 	per_user = 3;
 	log_it = true;
 	config.log_level = LOG_LEVEL_ERROR;
@@ -558,6 +560,87 @@ static void test_late_reset(void **state)
 	assert_int_equal(open_count(0, 3, "mallory"), 0);
 }
 
+/* ---- quotas ---- */
+
+static void grant_quota(uint64_t session, uint32_t transaction, uint64_t octets, uint64_t messages)
+{
+	put_grant(IPC_GRANT_DELIVER, 0, session, "alice");
+	msg.grant.transaction = transaction;
+	msg.grant.rules.quota_octets = octets;
+	msg.grant.rules.quota_messages = messages;
+	tell(auth, -1);
+}
+
+static enum ipc_status ask_room(uint64_t session, uint32_t transaction, uint32_t recipients,
+				uint64_t octets)
+{
+	ipc_start(&msg, IPC_ROOM, session);
+	msg.room.transaction = transaction;
+	msg.room.recipients = recipients;
+	msg.room.octets = octets;
+	tell(listeners[0], -1);
+	(void)hear(listeners[0], IPC_ROOM_REPLY, session);
+	return (enum ipc_status)msg.result.status;
+}
+
+/* A full maildrop takes nothing more, and its grant is gone: others of the transaction stay. */
+static void test_room_by_octets(void **state)
+{
+	const size_t mail = strlen(MAIL);
+
+	(void)state;
+	deliver(0, 1, "alice", MAIL);
+	grant_quota(2, 1, mail + 1, 0);
+	assert_int_equal(ask_room(2, 1, 1, 0), IPC_OK);
+	/* One octet is free, and that much grace. */
+	grant_quota(2, 1, mail + 1, 0);
+	assert_int_equal(ask_room(2, 1, 2, QUOTA_GRACE + 1), IPC_OK);
+	grant_quota(2, 1, mail + 1, 0);
+	assert_int_equal(ask_room(2, 1, 3, QUOTA_GRACE + 2), IPC_OVER_QUOTA);
+	grant_quota(2, 1, mail, 0);
+	assert_int_equal(ask_room(2, 1, 3, 0), IPC_OVER_QUOTA);
+	grant_deliver(0, 2, 1, "bob");
+	send_deliver(IPC_DELIVER_BEGIN, 0, 2, 1, 3);
+	write_message(0, 2, MAIL, false);
+	(void)hear(listeners[0], IPC_DELIVERED, 2);
+	assert_int_equal(msg.delivered.n, 3);
+	/* The grace is larger than both, and nobody looks at less once they were let in. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(msg.delivered.status[i], IPC_OK);
+	assert_int_equal(open_count(0, 3, "bob"), 1);
+}
+
+static void test_room_by_messages(void **state)
+{
+	(void)state;
+	grant_quota(1, 1, 0, 1);
+	assert_int_equal(ask_room(1, 1, 1, 0), IPC_OK);
+	grant_quota(1, 1, 0, 1);
+	assert_int_equal(ask_room(1, 1, 2, 0), IPC_OK);
+	send_deliver(IPC_DELIVER_BEGIN, 0, 1, 1, 2);
+	write_message(0, 1, MAIL, false);
+	(void)hear(listeners[0], IPC_DELIVERED, 1);
+	/* There was room for each when it was asked, and is for one. */
+	assert_int_equal(msg.delivered.status[0], IPC_OK);
+	assert_int_equal(msg.delivered.status[1], IPC_OVER_QUOTA);
+	assert_int_equal(open_count(0, 2, "alice"), 1);
+	grant_quota(1, 2, 0, 1);
+	assert_int_equal(ask_room(1, 2, 1, 0), IPC_OVER_QUOTA);
+	grant_quota(1, 2, 0, 2);
+	assert_int_equal(ask_room(1, 2, 1, 0), IPC_OK);
+}
+
+/* A restart came in between, or it lies: the MTA tries again. */
+static void test_room_without_grant(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_room(1, 1, 1, 0), IPC_TEMPORARY);
+	grant_quota(2, 1, 0, 1);
+	assert_int_equal(ask_room(2, 1, 2, 0), IPC_TEMPORARY);
+	assert_int_equal(ask_room(2, 2, 1, 0), IPC_TEMPORARY);
+	assert_int_equal(ask_room(2, 1, 1, 0), IPC_OK);
+}
+
 /* ---- a listener that was taken over ---- */
 
 static void test_no_grant(void **state)
@@ -832,6 +915,9 @@ int main(void)
 		TEST(test_wrong_length_is_not_delivered),
 		TEST(test_reset),
 		TEST(test_late_reset),
+		TEST(test_room_by_octets),
+		TEST(test_room_by_messages),
+		TEST(test_room_without_grant),
 		TEST(test_no_grant),
 		TEST(test_missing_grant),
 		TEST(test_replay),

@@ -293,6 +293,92 @@ static void storage_has_no_file_for_chunks(void **state)
 	}
 }
 
+/* ---- quotas ---- */
+
+static void send_rcpt_reply(uint64_t session, enum ipc_status status, bool quota)
+{
+	ipc_start(&msg, IPC_AUTH_RCPT_REPLY, session);
+	msg.rcpt_reply.status = status;
+	msg.rcpt_reply.quota = quota;
+	peers_send(peers.auth, &msg, -1);
+}
+
+static void send_room_reply(uint64_t session, enum ipc_status status)
+{
+	ipc_start(&msg, IPC_ROOM_REPLY, session);
+	msg.result.status = status;
+	peers_send(peers.storage, &msg, -1);
+}
+
+/* Storage has the last word about a recipient with a quota, and only about such a one. */
+static void room_is_asked_for(void **state)
+{
+	static const struct {
+		enum ipc_status status;
+		const char *reply;
+	} cases[] = {
+		{IPC_OK, "250 2.1.5 recipient ok"},
+		{IPC_OVER_QUOTA, "452 4.2.2 the mailbox is full, try again when its owner has "
+				 "made room"},
+		{IPC_TEMPORARY, "451 4.3.0 cannot tell now, try again later"},
+		{IPC_OK, "250 2.1.5 recipient ok"},
+	};
+	const int client = client_greeted(&peers, AT_LMTP);
+	uint32_t accepted = 0;
+	uint64_t session;
+
+	(void)state;
+	say(client, "LHLO me\r\n");
+	while (hear_line(client)[3] == '-')
+		continue;
+	say(client, "MAIL FROM:<a@b.example> SIZE=12345\r\n");
+	hear(client, "250 2.1.0 sender ok");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		say(client, "RCPT TO:<alice@example.org>\r\n");
+		session = hear_message(peers.auth, IPC_AUTH_RCPT);
+		send_rcpt_reply(session, IPC_OK, true);
+		assert_int_equal(hear_message(peers.storage, IPC_ROOM), session);
+		assert_int_equal(msg.room.transaction, 1);
+		assert_int_equal(msg.room.recipients, accepted + 1);
+		assert_int_equal(msg.room.octets, 12345);
+		send_room_reply(session, cases[i].status);
+		hear(client, cases[i].reply);
+		accepted += cases[i].status == IPC_OK;
+	}
+	say(client, "RCPT TO:<nobody@example.org>\r\n");
+	assert_int_equal(hear_message(peers.auth, IPC_AUTH_RCPT), session);
+	send_rcpt_reply(session, IPC_NO_USER, false);
+	hear(client, "550 5.1.1 no such user here");
+	/* It goes, or auth does, before it has answered. */
+	say(client, "RCPT TO:<alice@example.org>\r\n");
+	assert_int_equal(hear_message(peers.auth, IPC_AUTH_RCPT), session);
+	send_rcpt_reply(session, IPC_OK, true);
+	assert_int_equal(hear_message(peers.storage, IPC_ROOM), session);
+	renew(&peers.storage, IPC_STORAGE);
+	hear(client, "451 4.3.0 cannot tell now, try again later");
+	say(client, "RCPT TO:<alice@example.org>\r\n");
+	assert_int_equal(hear_message(peers.auth, IPC_AUTH_RCPT), session);
+	send_rcpt_reply(session, IPC_OK, true);
+	assert_int_equal(hear_message(peers.storage, IPC_ROOM), session);
+	renew(&peers.auth, IPC_AUTH);
+	send_room_reply(session, IPC_OK);
+	hear(client, "250 2.1.5 recipient ok");
+	/* What nobody can send is passed on as a number that storage takes. */
+	say(client, "RSET\r\nMAIL FROM:<a@b.example> SIZE=18446744073709551615\r\n");
+	(void)hear_message(peers.storage, IPC_DELIVER_RESET);
+	hear(client, "250 2.0.0 ok");
+	hear(client, "250 2.1.0 sender ok");
+	say(client, "RCPT TO:<alice@example.org>\r\n");
+	assert_int_equal(hear_message(peers.auth, IPC_AUTH_RCPT), session);
+	send_rcpt_reply(session, IPC_OK, true);
+	assert_int_equal(hear_message(peers.storage, IPC_ROOM), session);
+	assert_int_equal(msg.room.octets, INT64_MAX / 2);
+	send_room_reply(session, IPC_OVER_QUOTA);
+	hear(client, cases[1].reply);
+	say_goodbye(client);
+	(void)hear_message(peers.storage, IPC_CLOSE);
+}
+
 /* ---- answers ---- */
 
 static void a_message_that_cannot_be_delivered(void **state)
@@ -303,6 +389,8 @@ static void a_message_that_cannot_be_delivered(void **state)
 	} cases[] = {
 		{IPC_TEMPORARY, "451 4.3.0 cannot be delivered now, try again later"},
 		{IPC_NO_SPACE, "452 4.3.1 no space left, try again later"},
+		{IPC_OVER_QUOTA,
+		 "452 4.2.2 the mailbox is full, try again when its owner has made room"},
 		/* storage never says these of a delivery; no sender may bounce mail for them */
 		{IPC_PERMANENT, "451 4.3.0 cannot be delivered now, try again later"},
 		{IPC_NO_USER, "451 4.3.0 cannot be delivered now, try again later"},
@@ -404,6 +492,7 @@ int main(void)
 		cmocka_unit_test(storage_has_no_file_for_chunks),
 		cmocka_unit_test(auth_goes),
 		cmocka_unit_test(storage_goes),
+		cmocka_unit_test(room_is_asked_for),
 		cmocka_unit_test(a_message_that_cannot_be_delivered),
 		cmocka_unit_test(too_few_answers),
 		cmocka_unit_test(the_file_cannot_be_written),
