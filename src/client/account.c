@@ -37,6 +37,21 @@ static bool find_choice(const struct account_row *row, const char *text, uint32_
 	return false;
 }
 
+static bool set_size(struct account *a, const struct account_row *row, const char *text,
+		     struct err *err)
+{
+	uint64_t n;
+
+	if (!value_size(text, row->max, &n)) {
+		(void)err_set(err, EINVAL,
+			      "%s needs a size such as \"1000000\" or \"50M\", not \"%s\"",
+			      row->option.name, text);
+		return false;
+	}
+	memcpy((char *)a + row->at, &n, sizeof(n));
+	return true;
+}
+
 static bool set_number(struct account *a, const struct account_row *row, const char *text,
 		       struct err *err)
 {
@@ -123,6 +138,8 @@ bool account_set(struct account *a, unsigned i, const char *text, struct err *er
 	case ACCOUNT_NUMBER:
 	case ACCOUNT_DURATION:
 		return set_number(a, row, text, err);
+	case ACCOUNT_SIZE:
+		return set_size(a, row, text, err);
 	case ACCOUNT_CHOICE:
 		if (!find_choice(row, text, &value, err))
 			return false;

@@ -21,7 +21,11 @@ enum account_tls {
 };
 
 /* What becomes of a message on the server when it is stored here. */
-enum account_on_server { ACCOUNT_KEEP, ACCOUNT_DELETE };
+enum account_on_server {
+	ACCOUNT_KEEP,
+	ACCOUNT_DELETE,
+	ACCOUNT_MIRROR, /* deleted there when its file here is gone */
+};
 
 #define ACCOUNT_NAME_MAX 64
 
@@ -42,6 +46,12 @@ struct account {
 
 	char maildir[LIMIT_PATH]; /* absolute */
 	uint32_t on_server;       /* enum account_on_server */
+	uint32_t delete_after;    /* seconds since it was stored here; 0: never */
+	uint32_t keep_newest;     /* so many stay on the server, whatever is to be deleted */
+
+	uint32_t max_messages; /* fetched in one session; 0: any number */
+	uint64_t max_size;     /* octets of a message that is fetched; 0: any */
+	uint32_t drain;        /* 1: session after session, until there is nothing new */
 
 	uint32_t timeout; /* seconds without an octet */
 };

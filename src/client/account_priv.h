@@ -11,6 +11,7 @@ enum account_kind {
 	ACCOUNT_PATH, /* becomes absolute: "~/" is home, others begin at the working directory */
 	ACCOUNT_NUMBER,
 	ACCOUNT_DURATION,
+	ACCOUNT_SIZE, /* a uint64_t */
 	ACCOUNT_CHOICE,
 };
 
@@ -29,6 +30,6 @@ struct account_row {
 	const struct account_choice *choices; /* ends with a NULL word; of a string perhaps, too */
 };
 
-#define ACCOUNT_ROWS 12
+#define ACCOUNT_ROWS 17
 
 extern const struct account_row account_rows[ACCOUNT_ROWS];

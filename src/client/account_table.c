@@ -16,8 +16,10 @@ static const struct account_choice tls_choices[] = {
 static const struct account_choice on_server_choices[] = {
 	{"keep", ACCOUNT_KEEP},
 	{"delete", ACCOUNT_DELETE},
+	{"mirror", ACCOUNT_MIRROR},
 	{NULL, 0},
 };
+static const struct account_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 /* A string all the same: login.c knows what they are. */
 static const struct account_choice auth_choices[] = {
 	{"auto", 0},  {"scram-sha-256", 0}, {"scram-sha-1", 0}, {"cram-md5", 0}, {"apop", 0},
@@ -48,8 +50,19 @@ const struct account_row account_rows[ACCOUNT_ROWS] = {
 	  "FILE"},
 	 FILE_PATH(password_file)},
 	{{"maildir", "string", "", "the Maildir that the mail goes to", "DIR"}, FILE_PATH(maildir)},
-	{{"on_server", "choice", "keep", "keep or delete what is stored here", "WHAT"},
+	{{"on_server", "choice", "keep",
+	  "keep or delete what is stored here, or mirror what is deleted here", "WHAT"},
 	 WORD(on_server, on_server_choices)},
+	{{"delete_after", "duration", "0", "delete on the server what was stored so long ago", "TIME"},
+	 .kind = ACCOUNT_DURATION, AT(delete_after), .max = 10 * 365 * 86400},
+	{{"keep_newest", "number", "0", "never delete the newest N on the server", "N"},
+	 .kind = ACCOUNT_NUMBER, AT(keep_newest), .max = UINT32_MAX},
+	{{"max_messages", "number", "0", "fetch N at most in a session; 0: all", "N"},
+	 .kind = ACCOUNT_NUMBER, AT(max_messages), .max = UINT32_MAX},
+	{{"max_size", "size", "0", "don't fetch what is larger; 0: any size", "SIZE"},
+	 .kind = ACCOUNT_SIZE, AT(max_size), .max = UINT64_C(1) << 50},
+	{{"drain", "choice", "no", "yes: session after session, until nothing is new", "YES"},
+	 WORD(drain, yes_no)},
 	{{"timeout", "duration", "2m", "how long the server may say nothing", "TIME"},
 	 .kind = ACCOUNT_DURATION, AT(timeout), .min = 1, .max = 86400},
 };

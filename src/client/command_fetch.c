@@ -158,6 +158,22 @@ static void ask_password(struct jobs *jobs, struct job *job)
 		fetch_view_end(&view, job->status, &nothing, &err);
 }
 
+/* Of several sessions; what is on the server is as the last one saw it. */
+static void add_result(struct fetch_result *all, const struct fetch_result *one)
+{
+	all->listed = one->listed;
+	all->known = one->known;
+	all->large = one->large;
+	all->left = one->left;
+	all->pending = one->pending;
+	all->fetched += one->fetched;
+	all->octets += one->octets;
+	all->adopted += one->adopted;
+	all->refused += one->refused;
+	all->deleted += one->deleted;
+	all->remaining = one->remaining;
+}
+
 static void fetch_job(struct jobs *jobs, struct job *job)
 {
 	struct fetch_view view = {.board = &jobs->board, .account = job->account.name};
@@ -169,12 +185,18 @@ static void fetch_job(struct jobs *jobs, struct job *job)
 		.stop_fd = jobs->r->stop_fd,
 		.observer = fetch_view_observer(&view, jobs->r->verbose),
 	};
-	struct fetch_result result = {0};
+	struct fetch_result all = {0};
+	struct fetch_result result;
 	struct err err;
 
-	job->status = fetch(&options, &result, &err);
+	/* A server that shows a few hundred at a time shows the next ones to the next session. */
+	do {
+		job->status = fetch(&options, &result, &err);
+		add_result(&all, &result);
+	} while (job->account.drain && job->status == FETCH_OK && result.fetched > 0 &&
+		 !jobs->r->dry_run);
 	secret_wipe(job->password, sizeof(job->password));
-	fetch_view_end(&view, job->status, &result, &err);
+	fetch_view_end(&view, job->status, &all, &err);
 	if (job->status == FETCH_STOPPED)
 		atomic_store(&jobs->stopped, true);
 }

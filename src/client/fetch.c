@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/dial.h"
 #include "net/tls_client.h"
 #include "client/fetch_priv.h"
@@ -48,6 +49,8 @@ struct plan fetch_plan(struct session *s)
 		.account = s->account,
 		.identity = span_str(s->identity),
 		.target = s->target,
+		.maildir = s->maildir,
+		.old_before = s->old_before,
 		.listing = &s->listing,
 	};
 }
@@ -63,7 +66,11 @@ static enum fetch_status open_here(struct session *s)
 	if (r == 0)
 		r = state_account(s->state, s->identity, a->name, &s->account, s->err);
 	if (r == 0)
+		r = state_maildir(s->state, a->maildir, &s->maildir, s->err);
+	if (r == 0)
 		r = state_lock(s->state, s->account, s->err);
+	if (a->delete_after > 0)
+		s->old_before = (int64_t)(clock_wall_ns() / 1000000000U) - a->delete_after;
 	if (r < 0)
 		return fetch_state_status(r);
 	return fetch_disk_status(maildir_target_open(a->maildir, s->identity, s->options->dry_run,
@@ -165,9 +172,10 @@ static void tell_plan(struct session *s)
 		if (m->fate == FATE_FETCH)
 			fetch_remark(s, "would fetch message %lu (%llu octets)",
 				     (unsigned long)m->number, (unsigned long long)m->octets);
-		else if (fetch_deletes(s, m))
-			fetch_remark(s, "would delete message %lu (%llu octets), which is stored",
-				     (unsigned long)m->number, (unsigned long long)m->octets);
+		else if (fetch_why_deleted(s, m) != NULL)
+			fetch_remark(s, "would delete message %lu (%llu octets): %s",
+				     (unsigned long)m->number, (unsigned long long)m->octets,
+				     fetch_why_deleted(s, m));
 	}
 }
 
@@ -176,6 +184,10 @@ static enum fetch_status transact(struct session *s)
 {
 	enum fetch_status fs = fetch_list(s);
 
+	if (fs == FETCH_OK) {
+		fetch_limit(s);
+		fetch_look_for_deleted(s);
+	}
 	if (fs == FETCH_OK && s->options->dry_run) {
 		tell_plan(s);
 		return quit(s);
@@ -212,6 +224,7 @@ enum fetch_status fetch(const struct fetch_options *options, struct fetch_result
 		fs = connect_server(s);
 	if (fs == FETCH_OK)
 		fs = transact(s);
+	ret_result->remaining = ret_result->listed - ret_result->deleted;
 	if (fs == FETCH_OK && ret_result->refused > 0)
 		fs = FETCH_REFUSED;
 	dialogue_close(&s->dialogue);

@@ -71,7 +71,9 @@ static void on_begin(void *ctx, size_t messages, uint64_t octets)
 		b->_messages = b->_messages_come = 0;
 		b->_octets = b->_octets_come = 0;
 	}
-	b->_running++;
+	b->_running += !v->_begun;
+	v->_messages_come = 0;
+	v->_octets_come = 0;
 	b->_messages += messages;
 	b->_octets += octets;
 	v->_begun = true;
@@ -126,13 +128,17 @@ static void summarize(const struct fetch_view *v, const struct fetch_result *res
 	(void)printf("%s: %zu fetched (%s)", v->account, result->fetched, size);
 	if (result->adopted > 0)
 		(void)printf(", %zu found that were stored before", result->adopted);
+	if (result->large > 0)
+		(void)printf(", %zu left that are too large", result->large);
+	if (result->left > 0)
+		(void)printf(", %zu left for the next time", result->left);
 	if (result->deleted > 0)
 		(void)printf(", %zu deleted on the server", result->deleted);
 	if (result->refused > 0)
 		(void)printf(", %zu refused by the server", result->refused);
 	if (result->pending > 0)
 		(void)printf(", %zu to be deleted later", result->pending);
-	(void)printf(", %zu on the server\n", result->listed - result->deleted);
+	(void)printf(", %zu on the server\n", result->remaining);
 }
 
 void fetch_view_end(struct fetch_view *v, enum fetch_status status,

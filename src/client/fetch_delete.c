@@ -68,12 +68,6 @@ static bool is_pending(const struct message *m)
 	return m->fate == FATE_KNOWN && m->pending;
 }
 
-bool fetch_deletes(const struct session *s, const struct message *m)
-{
-	return m->fate == FATE_KNOWN &&
-	       (m->pending || s->options->account->on_server == ACCOUNT_DELETE);
-}
-
 /* The state knows of it before the server does: a later session goes on with it. */
 static enum fetch_status mark_pending(struct session *s)
 {
@@ -83,7 +77,7 @@ static enum fetch_status mark_pending(struct session *s)
 	for (size_t i = 0; i < s->listing.n && r == 0; i++) {
 		struct message *const m = &s->listing.messages[i];
 
-		if (!fetch_deletes(s, m) || m->pending)
+		if (m->pending || fetch_why_deleted(s, m) == NULL)
 			continue;
 		if (!begun)
 			r = state_begin(s->state, s->err);

@@ -19,7 +19,7 @@ static int remember(struct session *s, struct message *m)
 		.header = m->header,
 		.uidl = listing_uidl(&s->listing, m),
 		.octets = m->octets,
-		.pending = a->on_server == ACCOUNT_DELETE,
+		.pending = fetch_deletes_new(s, m),
 		.maildir = a->maildir,
 	};
 
@@ -90,7 +90,7 @@ enum fetch_status fetch_group_store(struct session *s)
 		struct message *const m = g->messages[i];
 
 		m->fate = FATE_KNOWN;
-		m->pending = s->options->account->on_server == ACCOUNT_DELETE;
+		m->pending = fetch_deletes_new(s, m);
 		s->result->octets += g->in[i].bytes;
 	}
 	s->result->fetched += g->n;
@@ -126,7 +126,7 @@ enum fetch_status fetch_group_wait(struct session *s)
 static void adopted(struct session *s, struct message *m)
 {
 	m->fate = FATE_KNOWN;
-	m->pending = s->options->account->on_server == ACCOUNT_DELETE;
+	m->pending = fetch_deletes_new(s, m);
 	s->result->adopted++;
 }
 

@@ -6,6 +6,7 @@
  *	fetch_list.c      LIST, UIDL, and TOP where a header must be seen: what to do
  *	fetch_retrieve.c  RETR: each message into tmp/
  *	fetch_group.c     ... and some at a time from there into new/ and the state
+ *	fetch_keep.c      what is left there unfetched; what is deleted there, and why
  *	fetch_delete.c    what has vanished; DELE, for what the state knows to be stored
  */
 #pragma once
@@ -39,6 +40,9 @@ struct session {
 	char identity[ACCOUNT_IDENTITY_MAX + 1];
 	struct state *state; /* Owned, as all below */
 	int64_t account;
+	int64_t maildir;    /* its number in the state */
+	int64_t old_before; /* delete_after, as a time; 0: it isn't set */
+	bool mirrors;       /* what isn't in the Maildir was deleted by its owner */
 	struct maildir_target *target;
 	struct listing listing;
 	struct pop3_capabilities caps;
@@ -82,8 +86,17 @@ void fetch_group_abort(struct session *s);
 /* Everything has its fate by now: remembers what has vanished from the server. */
 enum fetch_status fetch_compare(struct session *s);
 
-/* Whether it is to be deleted on the server: it is stored, and known to be. */
-bool fetch_deletes(const struct session *s, const struct message *m);
+/* What stays unfetched this time: too large, or too many. After the plan. */
+void fetch_limit(struct session *s);
+
+/* Looks whether the Maildir can be believed about what was deleted. After the plan. */
+void fetch_look_for_deleted(struct session *s);
+
+/* Why a message that is stored is deleted on the server; NULL: it isn't. */
+const char *fetch_why_deleted(const struct session *s, const struct message *m);
+
+/* Whether one that is stored now is to be deleted in the same session. */
+bool fetch_deletes_new(const struct session *s, const struct message *m);
 
 enum fetch_status fetch_delete(struct session *s);
 

@@ -28,6 +28,7 @@ enum fate {
 	FATE_FETCH, /* it isn't here */
 	FATE_ADOPT, /* its file is here, but it isn't remembered: a session died in between */
 	FATE_KNOWN, /* it is stored and remembered */
+	FATE_LEAVE, /* it isn't here, and not to be fetched in this session */
 };
 
 struct message {
@@ -42,6 +43,8 @@ struct message {
 	bool pending;           /* the state says that it is to be deleted */
 	bool resized;           /* KNOWN, but LIST says another size than it did */
 	bool headed;            /* header is set: it was seen in this session */
+	bool old;               /* KNOWN, and stored before plan's old_before */
+	bool away;              /* KNOWN, and its file isn't in the Maildir any more */
 	bool deleted;           /* DELE was answered +OK */
 	struct message_key key; /* FETCH, ADOPT: what it is, or will be, stored by */
 	struct header_digest header;

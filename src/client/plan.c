@@ -11,12 +11,17 @@ static int no_memory(struct err *err)
 	return err_sys(err, ENOMEM, "cannot decide about messages");
 }
 
-static void know(struct message *m, const struct state_message *row)
+static void know(const struct plan *p, struct message *m, const struct state_message *row)
 {
+	uint64_t bytes;
+
 	m->fate = FATE_KNOWN;
 	m->row = row->id;
 	m->pending = row->status != STATE_STORED;
 	m->resized = row->octets != m->octets;
+	m->old = row->stored_at < p->old_before;
+	/* Of what was stored elsewhere, when the account had another Maildir, nobody knows. */
+	m->away = row->maildir == p->maildir && !maildir_target_has(p->target, &row->key, &bytes);
 }
 
 /* Without the header: only what leaves no doubt. */
@@ -41,7 +46,7 @@ static int plan_one(const struct plan *p, struct message *m, struct err *err)
 		 */
 		if (rows[i].octets == m->octets && !rows[i].vanished &&
 		    rows[i].status != STATE_GONE) {
-			know(m, &rows[i]);
+			know(p, m, &rows[i]);
 			return 0;
 		}
 	}
@@ -159,7 +164,7 @@ int plan_header(const struct plan *p, struct message *m, const struct header_dig
 		if (uidl.n == 0 && (rows[i].vanished || rows[i].status == STATE_GONE))
 			continue;
 		if (before-- == 0) {
-			know(m, &rows[i]);
+			know(p, m, &rows[i]);
 			return 0;
 		}
 	}

@@ -26,6 +26,8 @@ struct plan {
 	int64_t account;
 	struct span identity;
 	struct maildir_target *target; /* scanned */
+	int64_t maildir;               /* its number in the state */
+	int64_t old_before;            /* what was stored before that time is "old"; 0: nothing */
 	struct listing *listing;
 };
 

@@ -39,6 +39,9 @@ int state_account(struct state *s, const char *identity, const char *name, int64
 int state_login(struct state *s, int64_t account, char *ret_text, size_t cap, struct err *err);
 int state_set_login(struct state *s, int64_t account, const char *text, struct err *err);
 
+/* The number of the Maildir with this path; 0: nothing was ever stored there. */
+int state_maildir(struct state *s, const char *path, int64_t *ret_maildir, struct err *err);
+
 /* Whether there is one with that name or identity. */
 int state_has_account(struct state *s, const char *account, bool *ret_has, struct err *err);
 
@@ -64,7 +67,9 @@ struct state_message {
 	struct header_digest header;
 	uint64_t octets; /* as LIST said */
 	enum state_status status;
-	bool vanished; /* it wasn't in the last complete list */
+	int64_t stored_at; /* seconds since 1970 */
+	int64_t maildir;   /* where: state_maildir()'s number */
+	bool vanished;     /* it wasn't in the last complete list */
 };
 
 /*

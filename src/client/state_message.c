@@ -12,10 +12,12 @@
 #include "base/clock.h"
 
 static const char *const sql_of[STATEMENTS] = {
-	[STATEMENT_FIND] = "SELECT id, key, header, octets, status, vanished_at IS NOT NULL"
-			   " FROM message WHERE account = ?1 AND uidl = ?2 ORDER BY id",
+	[STATEMENT_FIND] =
+		"SELECT id, key, header, octets, status, vanished_at IS NOT NULL,"
+		" stored_at, maildir FROM message WHERE account = ?1 AND uidl = ?2 ORDER BY id",
 	[STATEMENT_FIND_HEADER] =
-		"SELECT id, key, header, octets, status, vanished_at IS NOT NULL FROM message"
+		"SELECT id, key, header, octets, status, vanished_at IS NOT NULL,"
+		" stored_at, maildir FROM message"
 		" WHERE account = ?1 AND header = ?3 AND (uidl = ?2 OR ?2 = x'') ORDER BY id",
 	[STATEMENT_HAS_KEY] = "SELECT 1 FROM message WHERE account = ?1 AND key = ?2",
 	[STATEMENT_HAS_UIDLS] = "SELECT 1 FROM message WHERE account = ?1 AND uidl > x'' LIMIT 1",
@@ -89,6 +91,8 @@ static bool read_message(sqlite3_stmt *statement, struct state_message *m)
 	m->octets = (uint64_t)sqlite3_column_int64(statement, 3);
 	m->status = (enum state_status)status;
 	m->vanished = sqlite3_column_int(statement, 5) != 0;
+	m->stored_at = sqlite3_column_int64(statement, 6);
+	m->maildir = sqlite3_column_int64(statement, 7);
 	return true;
 }
 
@@ -172,6 +176,28 @@ int state_has_uidls(struct state *s, int64_t account, bool *ret_has, struct err 
 		return -EIO;
 	(void)sqlite3_bind_int64(statement, 1, account);
 	return read_has(s, statement, ret_has, err);
+}
+
+int state_maildir(struct state *s, const char *path, int64_t *ret_maildir, struct err *err)
+{
+	static const char sql[] = "SELECT id FROM maildir WHERE path = ?1";
+	sqlite3_stmt *statement;
+	int64_t id = 0;
+	int code;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) != SQLITE_OK)
+		return state_fail(s, "read", err);
+	(void)sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+	code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		id = sqlite3_column_int64(statement, 0);
+	else if (code != SQLITE_DONE)
+		r = state_fail(s, "read", err);
+	(void)sqlite3_finalize(statement);
+	if (r == 0)
+		*ret_maildir = id;
+	return r;
 }
 
 static int add_maildir(struct state *s, const char *path, struct err *err)

@@ -2,6 +2,7 @@
 """Servers of every kind: whatever they do, each message is fetched once, and none is lost."""
 import base64
 import random
+import sqlite3
 import time
 
 import pytest
@@ -71,6 +72,112 @@ def test_dry_run(server, client):
     assert said.count('would delete message') == 3 and 'would fetch' not in said
     assert server.mails == before
     assert not [c for c in server.said() if c.startswith('DELE')]
+
+
+def numbers_deleted(server):
+    return [c for c in server.said() if c.startswith('DELE')]
+
+
+def stored_days_ago(client, days, uidl):
+    """As if it had been: the state is a database that can be looked into."""
+    with sqlite3.connect(client.state) as db:
+        done = db.execute('UPDATE message SET stored_at = stored_at - ? WHERE uidl = ?',
+                          (days * 86400, uidl))
+        assert done.rowcount == 1
+    db.close()
+
+
+def test_delete_after(server, client):
+    client.fetch('--delete-after', '14d')
+    assert numbers_deleted(server) == []
+    stored_days_ago(client, 15, b'uidl-2')
+    stored_days_ago(client, 13, b'uidl-3')
+    said = client.fetch('--delete-after', '14d', '--dry-run').err
+    assert said.count('would delete') == 1 and 'message 2' in said and 'long enough ago' in said
+    assert numbers_deleted(server) == []
+    assert '1 deleted on the server, 2 on the server' in client.fetch('--delete-after', '14d').out
+    assert numbers_deleted(server) == ['DELE 2']
+    assert len(client.mails()) == 3
+
+
+def test_keep_newest(server, client):
+    before = list(server.mails)
+    assert '3 fetched' in client.fetch('--delete', '--keep-newest', '2').out
+    assert server.mails == before[1:]
+    server.mails.append(Mail('uidl-4', text(4)))
+    client.fetch('--delete', '--keep-newest', '2')
+    assert [m.uidl for m in server.mails] == [b'uidl-3', b'uidl-4']
+    client.fetch('--delete', '--keep-newest', '5')
+    assert len(server.mails) == 2
+    assert len(client.mails()) == 4
+
+
+def test_mirror(server, client):
+    client.fetch('--on-server', 'mirror')
+    assert numbers_deleted(server) == []
+    paths = client.paths()
+    # Read, and renamed for it, isn't deleted.
+    paths[0].rename(client.maildir / 'cur' / f'{paths[0].name}:2,S')
+    client.fetch('--on-server', 'mirror')
+    assert numbers_deleted(server) == []
+    paths[1].unlink()
+    said = client.fetch('--on-server', 'mirror', '--dry-run').err
+    assert said.count('would delete') == 1 and 'deleted here' in said
+    assert '1 deleted on the server' in client.fetch('--on-server', 'mirror').out
+    assert len(server.mails) == 2 and len(client.mails()) == 2
+
+
+def test_mirror_of_a_maildir_that_is_not_there(server, client):
+    """A disk that isn't mounted, a Maildir that was moved: nobody has deleted anything."""
+    client.fetch('--on-server', 'mirror')
+    client.maildir.rename(client.home / 'moved')
+    result = client.fetch('--on-server', 'mirror')
+    assert "isn't taken for deleted" in result.err and len(server.mails) == 3
+    # Another Maildir: what is in it now says nothing about what was stored elsewhere.
+    server.mails.append(Mail('uidl-4', text(4)))
+    client.account[client.account.index('--maildir') + 1] = str(client.home / 'other')
+    assert '1 fetched' in client.fetch('--on-server', 'mirror').out
+    client.fetch('--on-server', 'mirror')
+    assert numbers_deleted(server) == []
+
+
+def test_max_size(server, client):
+    server.mails.append(Mail('large', text(4, b'x' * 5000 + b'\r\n')))
+    before = octets(*server.mails)
+    result = client.fetch('--max-size', '4K', '--delete')
+    assert '3 fetched' in result.out and '1 left that are too large' in result.out
+    client.check(before[:3])
+    assert [m.uidl for m in server.mails] == [b'large']
+    assert '1 fetched' in client.fetch('--max-size', '6K').out
+    client.check(before)
+
+
+def test_max_messages(server, client):
+    result = client.fetch('--max-messages', '2')
+    assert '2 fetched' in result.out and '1 left for the next time' in result.out
+    assert '1 fetched' in client.fetch('--max-messages', '2').out
+    assert len(client.mails()) == 3
+
+
+def test_drain(bad_server, client):
+    """A server that shows two at a time, as Gmail shows a few hundred: all of them, in one go."""
+    hidden = mails(5)
+    before = octets(*hidden)
+    server = bad_server(hidden[:2])
+    rest = iter([hidden[2:4], hidden[4:], []])
+
+    def show_more(session, _):
+        server.mails[:] = [m for n, m in enumerate(server.mails, 1) if n not in session.marked]
+        server.mails.extend(next(rest, []))
+        session.marked.clear()
+        session.do_quit('')
+
+    server.on['QUIT'] = show_more
+    client.at(server.port, cafile=bad_server.cafile)
+    out = client.fetch('--delete', '--drain', 'yes').out
+    assert '5 fetched' in out and '5 deleted on the server, 0 on the server' in out
+    client.check(before)
+    assert len(server.sessions) == 4
 
 
 @pytest.mark.parametrize('body', [
