@@ -72,6 +72,7 @@ struct config {
 	struct config_certificate tls_certificates[CONFIG_CERTIFICATES_MAX]; /* and these */
 	uint32_t n_tls_certificates;
 	uint32_t tls_min_version; /* 12 or 13 */
+	uint32_t tls_watch;       /* seconds between looks at the files; 0: none */
 	char tls_ciphers[512];    /* TLS 1.2, OpenSSL's words; default RFC 9325's */
 	enum config_plaintext plaintext_login;
 

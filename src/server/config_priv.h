@@ -41,7 +41,7 @@ struct config_row {
 	enum config_protocol protocol; /* of a LISTEN */
 };
 
-#define CONFIG_ROWS 46
+#define CONFIG_ROWS 47
 
 extern const struct config_row config_rows[CONFIG_ROWS];
 

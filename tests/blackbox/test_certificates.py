@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Several certificates: which one a client is shown, and what is wrong with them."""
+import os
 import re
 import shutil
 import signal
 import ssl
 import subprocess
+import time
 
 import pytest
 
-from harness import PASSWORD, RESTANTED, Daemon, running
+from harness import PASSWORD, RESTANTED, Daemon, running, wait_until
 from pki import Authority
 from wire import PATIENCE, Wire
 
@@ -174,6 +176,78 @@ def test_stapling(make_daemon, ca):
     ca.answer(pairs['plain'], path('plain'))
     daemon.reload()
     assert stapled(daemon, 'plain.example') == 'good'
+
+
+# ---- renewed ----
+
+class Live:
+    """A certificate as certbot keeps it: live/ has symbolic links to what is in archive/."""
+
+    def __init__(self, ca, top, name):
+        self.ca, self.name, self.n = ca, name, 0
+        self.live, self.archive = top / 'live' / name, top / 'archive' / name
+        self.live.mkdir(parents=True)
+        self.archive.mkdir(parents=True)
+        self.certificate, self.key = self.live / 'fullchain.pem', self.live / 'privkey.pem'
+        self.renew('certificate', 'key')
+
+    def issue(self):
+        self.n += 1
+        return self.ca.issue(f'{self.name}{self.n}', 'ec', f'{self.name}.example')
+
+    def renew(self, *what):
+        """A new pair; what of it gets its link is said."""
+        pair = self.issue()
+        for which in what:
+            self.link(pair, which)
+        return pair
+
+    def link(self, pair, which):
+        link = getattr(self, which)
+        target = self.archive / f'{link.stem}{self.n}.pem'
+        target.write_bytes(getattr(pair, which).read_bytes())
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(target, self.live))
+
+
+def test_a_renewal_is_noticed(make_daemon, ca, tmp_path):
+    live = Live(ca, tmp_path, 'live')
+    daemon = make_daemon(tls_certificate=live.certificate, tls_key=live.key, tls_watch=1)
+    user = daemon.user()
+    assert shown(daemon, None) == ('live1', 'ECDSA')
+    with daemon.wire(user) as session:
+        since = daemon.mark()
+        live.renew('certificate', 'key')
+        daemon.wait_for('event=certificates-renewed', since)
+        daemon.wait_for('event=reloaded', since)
+        # A socket's backlog may still be an old listener's; it leaves when it has read of it.
+        wait_until(lambda: shown(daemon, None) == ('live2', 'ECDSA'), 'the new certificate')
+        session.ok('NOOP')  # nobody is dropped
+        session.quit()
+
+
+def test_half_a_renewal_changes_nothing(make_daemon, ca, tmp_path):
+    live = Live(ca, tmp_path, 'half')
+    daemon = make_daemon(tls_certificate=live.certificate, tls_key=live.key, tls_watch=1)
+    pair = live.renew('certificate')
+    daemon.wait_for(f'event=certificates-refused .*{re.escape(str(live.key))}')
+    assert shown(daemon, None) == ('half1', 'ECDSA')
+    # It isn't said again for the same files: these are looked at a few times meanwhile.
+    time.sleep(2.5)
+    assert len(daemon.logged('event=certificates-refused')) == 1
+    assert shown(daemon, None) == ('half1', 'ECDSA')
+    since = daemon.mark()
+    live.link(pair, 'key')
+    daemon.wait_for('event=certificates-renewed', since)
+    daemon.wait_for('event=reloaded', since)
+    wait_until(lambda: shown(daemon, None) == ('half2', 'ECDSA'), 'the new certificate')
+    # A response that comes later is a change as well.
+    since = daemon.mark()
+    ca.answer(pair, f'{live.certificate}.new')
+    os.rename(f'{live.certificate}.new', f'{live.certificate}.ocsp')
+    daemon.wait_for('event=reloaded', since)
+    wait_until(lambda: stapled(daemon, 'half.example') == 'good', 'a response')
+    assert len(daemon.logged('event=certificates-refused')) == 1
 
 
 # ---- what is wrong with them ----

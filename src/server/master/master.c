@@ -213,10 +213,13 @@ static int timeout_of(const struct master *m)
 {
 	const uint64_t now = clock_mono_ms();
 	const int64_t watch = master_watch_in(m, now);
+	const int64_t renewal = master_renewal_in(m, now);
 	int64_t in = master_due_in(m, now);
 
 	if (watch >= 0 && (in < 0 || watch < in))
 		in = watch;
+	if (renewal >= 0 && (in < 0 || renewal < in))
+		in = renewal;
 	if (m->deadline_ms != 0) {
 		const int64_t left = m->deadline_ms > now ? (int64_t)(m->deadline_ms - now) : 0;
 
@@ -263,6 +266,7 @@ static bool turn(struct master *m)
 	master_start_due(m);
 	settle(m);
 	master_watch(m);
+	master_renewal(m);
 	return true;
 }
 
@@ -272,6 +276,7 @@ static int start(struct master *m, struct err *err)
 	struct sockets given;
 	int r;
 
+	master_renewal_begin(m, master_renewal_look(&m->config));
 	r = sockets_given(&given, err);
 	if (r == 0)
 		r = sockets_add_given(&given, &m->config, err);

@@ -100,17 +100,19 @@ struct result {
 	struct err err;
 };
 
-__attribute__((noreturn)) static void be_checker(const struct config *config, int pipe)
+typedef int checker(const struct config *config, struct err *err);
+
+__attribute__((noreturn)) static void be_checker(checker *f, const struct config *config, int pipe)
 {
 	struct result result = {.err.text = ""};
 
-	result.r = check(config, &result.err);
+	result.r = f(config, &result.err);
 	if (write(pipe, &result, sizeof(result)) != (ssize_t)sizeof(result))
 		_exit(1);
 	_exit(0);
 }
 
-int master_check(const struct config *config, struct err *err)
+static int check_apart(checker *f, const struct config *config, struct err *err)
 {
 	struct result result;
 	int ends[2];
@@ -121,7 +123,7 @@ int master_check(const struct config *config, struct err *err)
 	const pid_t pid = fork();
 
 	if (pid == 0)
-		be_checker(config, ends[1]);
+		be_checker(f, config, ends[1]);
 	(void)close(ends[1]);
 	if (pid < 0) {
 		(void)close(ends[0]);
@@ -139,4 +141,14 @@ int master_check(const struct config *config, struct err *err)
 	if (err != NULL && result.r < 0)
 		*err = result.err;
 	return result.r;
+}
+
+int master_check(const struct config *config, struct err *err)
+{
+	return check_apart(check, config, err);
+}
+
+int master_check_tls(const struct config *config, struct err *err)
+{
+	return check_apart(check_tls, config, err);
 }

@@ -56,6 +56,14 @@ struct sockets {
 	uint32_t n;
 };
 
+/* Certificate files, by a number that is another one when anything about them is. */
+struct renewal {
+	uint64_t used; /* as they were when the listeners' generation began */
+	uint64_t seen; /* when they were last looked at */
+	uint64_t refused;
+	uint64_t due_ms; /* the next look */
+};
+
 enum master_state {
 	MASTER_STARTING, /* not every slot has been ready yet */
 	MASTER_RUNNING,
@@ -78,6 +86,7 @@ struct master {
 	bool reloading;       /* new listeners start, old ones wait for them to be ready */
 	uint32_t watchdog_ms; /* the service manager wants a sign of life that often; 0: never */
 	uint64_t watch_at_ms; /* when the children are asked next */
+	struct renewal renewal;
 };
 
 /* ---- master.c ---- */
@@ -167,10 +176,30 @@ int sockets_add_given(const struct sockets *s, struct config *config, struct err
  */
 int master_check(const struct config *config, struct err *err);
 
+/* The same of certificates and keys alone. */
+int master_check_tls(const struct config *config, struct err *err);
+
+/* ---- master_renewal.c ---- */
+
+/* The number of the files that config names, as they are now. */
+uint64_t master_renewal_look(const struct config *config);
+
+/* A generation of listeners has begun, or is about to, with these. */
+void master_renewal_begin(struct master *m, uint64_t used);
+
+/* Looks, when it is time, and renews listeners when there are new certificates. */
+void master_renewal(struct master *m);
+
+/* Milliseconds until master_renewal() has something to do, or -1. */
+int64_t master_renewal_in(const struct master *m, uint64_t now_ms);
+
 /* ---- master_reload.c ---- */
 
 /* SIGHUP. */
 void master_reload(struct master *m);
+
+/* A new generation of listeners, with the configuration that we have. */
+void master_renew_listeners(struct master *m);
 
 /* ---- master_notify.c ---- */
 

@@ -115,6 +115,10 @@ static int reload(struct master *m, struct err *err)
 	if (fresh.listeners != 0 && fresh.listeners != m->config.listeners)
 		log_event(LOG_LEVEL_WARN, "reload-needs-restart", log_str("option", "listeners"));
 	fresh.listeners = m->config.listeners;
+
+	/* Before they are read: what changes in between is noticed later. */
+	const uint64_t files = master_renewal_look(&fresh);
+
 	r = sockets_add_given(&m->sockets, &fresh, err);
 	if (r == 0)
 		r = master_check(&fresh, err);
@@ -131,12 +135,19 @@ static int reload(struct master *m, struct err *err)
 		return err_sys(err, -fd, "cannot pass on the configuration");
 	}
 	m->config = fresh;
+	master_renewal_begin(m, files);
 	raise_fd_limits(m);
 	sockets_replace(&m->sockets, &sockets);
 	tell_config(m, fd);
 	(void)close(fd);
-	retire_listeners(m);
 	return 0;
+}
+
+void master_renew_listeners(struct master *m)
+{
+	retire_listeners(m);
+	m->reloading = true;
+	master_start_due(m);
 }
 
 void master_reload(struct master *m)
@@ -155,6 +166,5 @@ void master_reload(struct master *m)
 	for (unsigned i = 0; config_warning(&m->config, i) != NULL; i++)
 		log_event(LOG_LEVEL_WARN, "config",
 			  log_str("notice", config_warning(&m->config, i)));
-	m->reloading = true;
-	master_start_due(m);
+	master_renew_listeners(m);
 }
