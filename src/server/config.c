@@ -33,7 +33,7 @@ __attribute__((format(printf, 2, 0))) static void on_confuse_error(cfg_t *cfg, c
 
 static const struct config_row *row_named(const char *name, size_t *ret_i)
 {
-	for (size_t i = 0; i < CONFIG_ROWS; i++) {
+	for (size_t i = 0; i < config_n_rows; i++) {
 		if (strcmp(config_rows[i].option.name, name) == 0) {
 			*ret_i = i;
 			return &config_rows[i];
@@ -154,12 +154,12 @@ static void fill_in(struct config *c)
 
 static bool parse(char *text)
 {
-	cfg_opt_t opts[CONFIG_ROWS + 1];
+	cfg_opt_t opts[CONFIG_ROWS_MAX + 1];
 	bool ok;
 	int plus;
 
 	memset(opts, 0, sizeof(opts));
-	for (size_t i = 0; i < CONFIG_ROWS; i++) {
+	for (size_t i = 0; i < config_n_rows; i++) {
 		opts[i].name = config_rows[i].option.name;
 		opts[i].type = CFGT_STR;
 		opts[i].flags = CFGF_NODEFAULT;
@@ -189,7 +189,7 @@ static bool parse(char *text)
 
 static void set_fallbacks(void)
 {
-	for (size_t i = 0; i < CONFIG_ROWS; i++) {
+	for (size_t i = 0; i < config_n_rows; i++) {
 		if (config_row_is_list(&config_rows[i]))
 			continue;
 

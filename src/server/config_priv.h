@@ -41,9 +41,11 @@ struct config_row {
 	enum config_protocol protocol; /* of a LISTEN */
 };
 
-#define CONFIG_ROWS 47
+/* More than there are: config_table.c counts them. */
+#define CONFIG_ROWS_MAX 128
 
-extern const struct config_row config_rows[CONFIG_ROWS];
+extern const struct config_row config_rows[];
+extern const size_t config_n_rows;
 
 /* Its values stand in braces, and are added to what is there. */
 static inline bool config_row_is_list(const struct config_row *row)
@@ -57,7 +59,7 @@ struct config_reading {
 	struct config *config;
 	struct err *err;
 	bool failed;
-	int line[CONFIG_ROWS]; /* where each option was given; 0: nowhere */
+	int line[CONFIG_ROWS_MAX]; /* where each option was given; 0: nowhere */
 };
 
 /* Fills rd->err, if this is the first complaint. line 0: about no line of its own. */

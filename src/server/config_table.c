@@ -159,6 +159,10 @@ const struct config_row config_rows[] = {
 };
 /* clang-format on */
 
+const size_t config_n_rows = sizeof(config_rows) / sizeof(config_rows[0]);
+
+_Static_assert(sizeof(config_rows) / sizeof(config_rows[0]) <= CONFIG_ROWS_MAX, "options");
+
 #undef AT
 #undef TEXT
 #undef NUM
@@ -167,5 +171,5 @@ const struct config_row config_rows[] = {
 
 const struct config_option *config_option(unsigned i)
 {
-	return i < CONFIG_ROWS ? &config_rows[i].option : NULL;
+	return i < config_n_rows ? &config_rows[i].option : NULL;
 }
