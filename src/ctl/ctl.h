@@ -24,6 +24,15 @@ struct ctl {
 	const char *name;         /* the user's, for commands that want one */
 	const char *label;        /* and what of that user's */
 	const char *const *words; /* what follows them, up to NULL */
+
+	/* Moving in. */
+	const char *source; /* the word behind "import" */
+	bool all;
+	bool dry_run;
+	bool remove_gone;
+	const char *from;
+	const char *read_as;
+	const char *uidl_format;
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -32,7 +41,7 @@ struct ctl_command {
 	const char *verb;  /* "add"; NULL when the command is one word */
 	const char *arguments;
 	const char *what;
-	bool wants_name;
+	bool wants_name; /* or --all, where that is among its options */
 	bool wants_label;
 	bool wants_words; /* one at least, behind the name */
 	unsigned options; /* enum ctl_option that make sense with it */
@@ -46,6 +55,12 @@ enum ctl_option {
 	CTL_HOME = 1 << 3,
 	CTL_NO_SCRAM = 1 << 4,
 	CTL_SERVICE = 1 << 5,
+	CTL_ALL = 1 << 16,
+	CTL_DRY_RUN = 1 << 17,
+	CTL_REMOVE_GONE = 1 << 18,
+	CTL_FROM = 1 << 19,
+	CTL_READ_AS = 1 << 20,
+	CTL_UIDL_FORMAT = 1 << 21,
 };
 
 int ctl_user_add(struct ctl *ctl);
@@ -71,6 +86,8 @@ int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1]);
 
 /* Whose group a file is that root makes, and that those who check passwords must read; or -1. */
 gid_t ctl_server_group(const struct ctl *ctl);
+
+int ctl_import(struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

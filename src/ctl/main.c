@@ -15,6 +15,8 @@
 
 #define DEFAULT_CONFIG RESTANTE_SYSCONFDIR "/restanted.conf"
 
+#define IMPORT_OPTIONS (CTL_ALL | CTL_FROM | CTL_READ_AS | CTL_DRY_RUN | CTL_REMOVE_GONE)
+
 static const struct ctl_command commands[] = {
 	{.group = "user",
 	 .verb = "add",
@@ -78,6 +80,27 @@ static const struct ctl_command commands[] = {
 	 .wants_name = true,
 	 .wants_label = true,
 	 .run = ctl_app_password_revoke},
+	{.group = "import",
+	 .verb = "dovecot",
+	 .arguments = "NAME",
+	 .what = "take over a Maildir of Dovecot's",
+	 .wants_name = true,
+	 .options = IMPORT_OPTIONS | CTL_UIDL_FORMAT,
+	 .run = ctl_import},
+	{.group = "import",
+	 .verb = "courier",
+	 .arguments = "NAME",
+	 .what = "take over a Maildir of Courier's",
+	 .wants_name = true,
+	 .options = IMPORT_OPTIONS,
+	 .run = ctl_import},
+	{.group = "import",
+	 .verb = "qmail",
+	 .arguments = "NAME",
+	 .what = "take over a Maildir of qmail-pop3d's",
+	 .wants_name = true,
+	 .options = IMPORT_OPTIONS,
+	 .run = ctl_import},
 	{.group = "config",
 	 .verb = "check",
 	 .what = "check the configuration and the file of users",
@@ -101,6 +124,12 @@ static const struct {
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
 	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
+	{"all", NULL, "import: every user, instead of NAME", CTL_ALL},
+	{"from", "WHERE", "import: where the old mail is, if not in the maildrop", CTL_FROM},
+	{"read-as", "USER", "import: whose rights it is read with", CTL_READ_AS},
+	{"uidl-format", "FORMAT", "import: Dovecot's pop3_uidl_format", CTL_UIDL_FORMAT},
+	{"dry-run", NULL, "import: say what would be done", CTL_DRY_RUN},
+	{"remove-gone", NULL, "import: delete what came and is gone there", CTL_REMOVE_GONE},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -210,6 +239,24 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 	case CTL_NO_SCRAM:
 		ctl->no_scram = true;
 		break;
+	case CTL_ALL:
+		ctl->all = true;
+		break;
+	case CTL_DRY_RUN:
+		ctl->dry_run = true;
+		break;
+	case CTL_REMOVE_GONE:
+		ctl->remove_gone = true;
+		break;
+	case CTL_FROM:
+		ctl->from = value;
+		break;
+	case CTL_READ_AS:
+		ctl->read_as = value;
+		break;
+	case CTL_UIDL_FORMAT:
+		ctl->uidl_format = value;
+		break;
 	}
 }
 
@@ -297,12 +344,14 @@ int main(int argc, char **argv)
 	if ((given & ~command->options) != 0)
 		return ctl_complain(EX_USAGE, "an option that '%s %s' doesn't have", command->group,
 				    command->verb != NULL ? command->verb : "");
-	if (command->wants_name)
+	ctl.source = command->verb;
+	if (command->wants_name && !ctl.all)
 		ctl.name = *words != NULL ? *words++ : NULL;
 	if (command->wants_label)
 		ctl.label = *words != NULL ? *words++ : NULL;
 	ctl.words = (const char *const *)words;
-	if ((*words != NULL) != command->wants_words || (command->wants_name && ctl.name == NULL) ||
+	if ((*words != NULL) != command->wants_words ||
+	    (command->wants_name && !ctl.all && ctl.name == NULL) ||
 	    (command->wants_label && ctl.label == NULL))
 		return usage();
 	if (config_load(ctl.config_path, &ctl.config, &err) < 0)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "store/moving.h"
 #include "store/store.h"
 
 #define STORE_HOSTNAME_MAX 20
@@ -30,6 +31,26 @@ struct maildrop {
 struct delivery {
 	struct store *store; /* Borrowed */
 	int fd;              /* what the writer fills. Owned */
+};
+
+struct moving {
+	struct store *store;      /* Borrowed */
+	struct moving_message *v; /* once it is planned. Borrowed */
+	size_t n;
+};
+
+/* As moving.h says it. */
+struct moving_driver {
+	int (*begin)(struct store *s, const struct store_owner *owner, bool dry_run,
+		     struct moving **ret_moving, struct err *err);
+	bool (*is_place)(const struct moving *m, uint64_t device, uint64_t inode);
+	int (*plan)(struct moving *m, const struct moving_wish *wish,
+		    struct moving_counts *ret_counts, struct err *err);
+	int (*fd)(struct moving *m, int *ret_fd, struct err *err);
+	int (*arrive)(struct moving *m, struct moving_message *message,
+		      const struct moving_info *info, struct err *err);
+	int (*commit)(struct moving *m, struct err *err);
+	void (*close)(struct moving *m);
 };
 
 /*
@@ -67,6 +88,8 @@ struct store_driver {
 	void (*deliver_commit)(struct delivery *d, const struct delivery_info *info,
 			       struct delivery_target *targets, size_t n, struct err *err);
 	void (*deliver_free)(struct delivery *d);
+
+	const struct moving_driver *moving; /* NULL: mail can't move into it */
 };
 
 extern const struct store_driver store_maildir_driver;

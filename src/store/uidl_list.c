@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/uidl_list.h"
 
+#include <assert.h>
+
 #include "base/num.h"
+#include "base/out.h"
 #include "codec/index/index_record.h"
 #include "store/journal.h"
 
@@ -81,4 +84,34 @@ bool uidl_list_open(struct uidl_list *l, struct span file)
 	while (uidl_list_next(&walk, &uidl, &name))
 		;
 	return walk.left == 0 && walk.rest.n == 0;
+}
+
+static int put(struct buf *b, const struct span *parts, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = buf_put(b, parts[i]);
+	return r;
+}
+
+int uidl_list_begin(struct buf *b)
+{
+	buf_init(b, UIDL_LIST_BYTES_MAX);
+	return put(b, (struct span[]){span_str(head), SPAN_LIT("\n")}, 2);
+}
+
+int uidl_list_put(struct buf *b, struct span uidl, struct span name)
+{
+	assert(index_uidl_valid(uidl) && journal_name_valid(name));
+	return put(b, (struct span[]){uidl, SPAN_LIT(" "), name, SPAN_LIT("\n")}, 4);
+}
+
+int uidl_list_end(struct buf *b, uint32_t count)
+{
+	char digits[20];
+	struct out out = {.p = digits, .cap = sizeof(digits)};
+
+	(void)out_u64(&out, count);
+	return put(b, (struct span[]){span_str(tail), out_span(&out), SPAN_LIT("\n")}, 3);
 }

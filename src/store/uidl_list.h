@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 
 /* More than 2^20 messages with the longest names take. A longer file is not ours. */
@@ -34,3 +35,11 @@ bool uidl_list_open(struct uidl_list *l, struct span file);
  * file's (journal_name_valid()). Both borrow from the file. False after the last.
  */
 bool uidl_list_next(struct uidl_list *l, struct span *ret_uidl, struct span *ret_name);
+
+/*
+ * Writes one: begin, each line in the order of the messages, end. 0, -ENOMEM or -ENOBUFS.
+ * What is put is as uidl_list_next() gives it.
+ */
+int uidl_list_begin(struct buf *b);
+int uidl_list_put(struct buf *b, struct span uidl, struct span name);
+int uidl_list_end(struct buf *b, uint32_t count);

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import corpus
+from getmail import GETMAIL
 from harness import BUILD, PASSWORD, running
 from lmtp_client import Lmtp, stuff
 
@@ -227,21 +228,6 @@ poll localhost protocol POP3 service {server.pop3s} uidl:
     long = [text for text in server.delivered if max(map(len, text.split(b'\r\n'))) > 8000]
     assert len(long) < 5
     expect(got, server.delivered, spoiled=long)
-
-
-# getmail starts a process for each mail, and if that ends before it is waited for, getmail waits for
-# a minute and gives up. So what that process would do is done at once; the rest is as it is.
-GETMAIL = '''
-import runpy, sys
-from getmailcore import destinations
-def deliver(self, msg, delivered_to, received):
-    destinations.deliver_maildir(self.conf["path"], msg.flatten(delivered_to, received),
-                                 self.hostname, self.dcount, self.conf["filemode"])
-    self.dcount += 1
-destinations.Maildir._deliver_message = deliver
-sys.argv[0] = "getmail"
-runpy.run_path("/usr/bin/getmail", run_name="__main__")
-'''
 
 
 @pytest.mark.skipif(getmailcore is None, reason='there is no getmail6')

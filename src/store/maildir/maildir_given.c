@@ -26,23 +26,22 @@ static bool is_believed(const struct maildir_drop *m, const struct stat *st)
 	return maildir_is_private(&m->owner.o, &as_owner);
 }
 
-static int read_file(struct maildir_drop *m, struct maildir_given *g, size_t *ret_n,
+static int read_file(struct maildir_drop *m, const char *file, struct maildir_given *g,
 		     struct err *err)
 {
 	struct stat st;
-	const int fd = maildir_file_open(m->root_fd, MAILDIR_UIDL, &st);
+	const int fd = maildir_file_open(m->root_fd, file, &st);
 	int r = fd < 0 ? fd : 0;
 
 	if (r == 0 && !is_believed(m, &st))
-		r = err_set(err, EPERM, "'%s/%s' belongs to somebody else", m->owner.path,
-			    MAILDIR_UIDL);
+		r = err_set(err, EPERM, "'%s/%s' belongs to somebody else", m->owner.path, file);
 	else if (r == 0)
 		r = maildir_read_all(fd, st.st_size, UIDL_LIST_BYTES_MAX, &g->file);
 	sys_close(fd);
 	if (r == 0)
-		*ret_n = (size_t)st.st_size;
+		g->file_n = (size_t)st.st_size;
 	else if (r != -ENOENT && r != -EPERM)
-		(void)err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_UIDL);
+		(void)err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, file);
 	return r;
 }
 
@@ -64,16 +63,21 @@ static int make_tables(struct maildir_given *g, uint32_t count)
 	return 0;
 }
 
-bool maildir_given_has(const struct maildir_given *g, struct span uidl)
+uint32_t maildir_given_at(const struct maildir_given *g, struct span uidl)
 {
 	if (g->count == 0)
-		return false;
+		return MAILDIR_NOWHERE;
 	for (uint32_t i = g->by_uidl[maildir_hash(uidl) & g->mask]; i != MAILDIR_NOWHERE;
 	     i = g->v[i].next_uidl) {
 		if (span_eq(g->v[i].uidl, uidl))
-			return true;
+			return i;
 	}
-	return false;
+	return MAILDIR_NOWHERE;
+}
+
+bool maildir_given_has(const struct maildir_given *g, struct span uidl)
+{
+	return maildir_given_at(g, uidl) != MAILDIR_NOWHERE;
 }
 
 /* From the last line to the first, so that the first of two is found. */
@@ -95,23 +99,23 @@ static int add_line(struct maildir_given *g, uint32_t i)
 	return 0;
 }
 
-int maildir_given_read(struct maildir_drop *m, struct maildir_given *g, struct err *err)
+int maildir_given_read(struct maildir_drop *m, const char *file, struct maildir_given *g,
+		       struct err *err)
 {
 	struct uidl_list list;
 	struct span uidl;
 	struct span name;
-	size_t n;
 	int r;
 
 	*g = (struct maildir_given){0};
-	r = read_file(m, g, &n, err);
+	r = read_file(m, file, g, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (!uidl_list_open(&list, span_of(g->file, n))) {
+	if (!uidl_list_open(&list, span_of(g->file, g->file_n))) {
 		maildir_given_done(g);
 		return err_set(err, EBADMSG,
 			       "'%s/%s' isn't whole: without it, messages would get other UIDLs",
-			       m->owner.path, MAILDIR_UIDL);
+			       m->owner.path, file);
 	}
 	r = make_tables(g, list.left);
 	while (r == 0 && uidl_list_next(&list, &uidl, &name))
@@ -120,7 +124,7 @@ int maildir_given_read(struct maildir_drop *m, struct maildir_given *g, struct e
 		r = add_line(g, i - 1);
 	if (r < 0) {
 		maildir_given_done(g);
-		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, MAILDIR_UIDL);
+		return err_sys(err, -r, "cannot read '%s/%s'", m->owner.path, file);
 	}
 	return 0;
 }

@@ -73,10 +73,10 @@ static int link_to(struct incoming *in, int new_fd, const char *name)
 }
 
 /* A file system without hard links: the name in tmp/ becomes the one in new/. */
-static int rename_to(struct incoming *in, const char *name)
+static int rename_to(struct incoming *in, int dir_fd, const char *name)
 {
-	if (sys_renameat(in->tmp_fd, in->tmp_name, in->new_fd, name, RENAME_NOREPLACE) == 0 ||
-	    (errno == EINVAL && sys_renameat(in->tmp_fd, in->tmp_name, in->new_fd, name, 0) == 0)) {
+	if (sys_renameat(in->tmp_fd, in->tmp_name, dir_fd, name, RENAME_NOREPLACE) == 0 ||
+	    (errno == EINVAL && sys_renameat(in->tmp_fd, in->tmp_name, dir_fd, name, 0) == 0)) {
 		in->tmp_name[0] = '\0';
 		return 0;
 	}
@@ -103,7 +103,7 @@ int incoming_link(struct maildir_store *s, struct incoming *in, const struct inc
 		maildir_name_make(s->base.hostname, to->octets, to->dot_lines, ret_name);
 		r = link_to(in, to->new_fd, ret_name);
 		if (incoming_no_link(r) && to->new_fd == in->new_fd && in->tmp_name[0] != '\0')
-			r = rename_to(in, ret_name);
+			r = rename_to(in, in->new_fd, ret_name);
 		if (r != -EEXIST)
 			break;
 	}
@@ -114,4 +114,22 @@ int incoming_link(struct maildir_store *s, struct incoming *in, const struct inc
 	if (r != -EEXIST)
 		(void)sys_unlinkat(to->new_fd, ret_name, 0);
 	return err_sys(err, -r, "cannot link a message into '%s/new'", to->owner->path);
+}
+
+int incoming_link_as(struct incoming *in, int dir_fd, const struct incoming_name *name)
+{
+	char text[MAILDIR_NAME_MAX + 1];
+	const int n = snprintf(
+		text, sizeof(text), "%.*s,S=%llu,W=%llu,D=%llu%s%s", (int)name->stem.n,
+		name->stem.p, (unsigned long long)name->octets, (unsigned long long)name->octets,
+		(unsigned long long)name->dot_lines, name->flags != NULL ? ":2," : "",
+		name->flags != NULL ? name->flags : "");
+	int r;
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	r = link_to(in, dir_fd, text);
+	if (incoming_no_link(r) && in->tmp_name[0] != '\0')
+		r = rename_to(in, dir_fd, text);
+	return r;
 }

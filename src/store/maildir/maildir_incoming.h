@@ -53,3 +53,14 @@ static inline bool incoming_no_link(int r)
  */
 int incoming_link(struct maildir_store *s, struct incoming *in, const struct incoming_place *to,
 		  char ret_name[static MAILDIR_NAME_MAX + 1], struct err *err);
+
+/* A name that is given: stem, sizes, and unless flags is NULL an info. */
+struct incoming_name {
+	struct span stem;
+	uint64_t octets;
+	uint64_t dot_lines;
+	const char *flags;
+};
+
+/* Gives the file that name in a directory of this maildrop: 0, -ENAMETOOLONG, -EEXIST … */
+int incoming_link_as(struct incoming *in, int dir_fd, const struct incoming_name *name);

@@ -376,7 +376,7 @@ static int take_fresh(struct merge *g, struct err *err)
 		count += g->files.v[i].taken ? 0 : 1;
 	if (count == 0)
 		return 0;
-	r = maildir_given_read(g->m, &g->given, err);
+	r = maildir_given_read(g->m, MAILDIR_UIDL, &g->given, err);
 	if (r < 0)
 		return r;
 	v = malloc(count * sizeof(*v));

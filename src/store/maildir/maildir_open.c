@@ -50,7 +50,7 @@ bool maildir_is_private(const struct store_owner *owner, const struct stat *st)
  * frees it with the descriptor, whatever ends the process. Some network file
  * systems can lock only files that are open for writing; there a file is used.
  */
-static int lock(struct maildir_drop *m, struct err *err)
+int maildir_lock_session(struct maildir_drop *m, struct err *err)
 {
 	int r = sys_flock(m->root_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 
@@ -312,7 +312,7 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 		r = maildir_root_open(maildir_store_of(m), m->owner.path, false, err);
 		m->root_fd = r;
 		if (r >= 0)
-			r = lock(m, err);
+			r = maildir_lock_session(m, err);
 		if (r == 0)
 			r = open_locked(m, err);
 		owner_leave(&sw);

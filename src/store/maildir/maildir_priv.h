@@ -10,6 +10,8 @@
  *	maildir_catalog   the messages in memory while an index is made
  *	maildir_merge     what was known + what is there = the new list
  *	maildir_given     UIDLs and order that an import has given
+ *	maildir_moving    an import: what is here, and what is to come
+ *	maildir_arrival   an import: a message that comes
  *	maildir_size      how long a message is
  *	maildir_index     the list, written
  *	maildir_locate    a message that is no longer where the index says
@@ -42,6 +44,8 @@
 #define MAILDIR_JOURNAL_TMP "restante.journal.tmp"
 #define MAILDIR_LOCK "restante.lock"
 #define MAILDIR_UIDL "restante.uidl"
+#define MAILDIR_UIDL_TMP "restante.uidl.tmp"
+#define MAILDIR_MOVING "restante.moving"
 
 /* Which of the two directories that hold messages; also the place in index_header.dirs. */
 enum maildir_where { MAILDIR_NEW, MAILDIR_CUR };
@@ -277,7 +281,8 @@ struct maildir_given_line {
 
 /* Zeroed, it gives nothing. */
 struct maildir_given {
-	char *file;                   /* Owned */
+	char *file; /* Owned */
+	size_t file_n;
 	struct maildir_given_line *v; /* in the order of the messages. Owned */
 	uint32_t count;
 	uint32_t *by_key;  /* Owned */
@@ -287,12 +292,17 @@ struct maildir_given {
 
 struct maildir_drop;
 
-/* 0, also when there is no file; -EBADMSG or -EPERM for one that can't be believed. */
-int maildir_given_read(struct maildir_drop *m, struct maildir_given *g, struct err *err);
+/* file: MAILDIR_UIDL or its like. 0, also when there is no file; -EBADMSG or -EPERM for one that
+ * can't be believed. */
+int maildir_given_read(struct maildir_drop *m, const char *file, struct maildir_given *g,
+		       struct err *err);
 void maildir_given_done(struct maildir_given *g);
 
 /* The line for this file, which is used then; MAILDIR_NOWHERE when there is none. */
 uint32_t maildir_given_find(struct maildir_given *g, const struct maildir_key *k);
+
+/* The first line with this UIDL; MAILDIR_NOWHERE when there is none. */
+uint32_t maildir_given_at(const struct maildir_given *g, struct span uidl);
 
 /* Is this UIDL given to a message, be it here or not? */
 bool maildir_given_has(const struct maildir_given *g, struct span uidl);
@@ -331,6 +341,9 @@ static inline struct maildir_store *maildir_store_of(const struct maildir_drop *
 {
 	return (struct maildir_store *)m->base.store;
 }
+
+/* One session at a time: -EBUSY. root_fd is open. */
+int maildir_lock_session(struct maildir_drop *m, struct err *err);
 
 /* dir_fd[where], opened if need be; or negative errno. */
 int maildir_drop_dir(struct maildir_drop *m, enum maildir_where where, struct err *err);
@@ -564,3 +577,7 @@ int maildir_deliver_begin(struct store *s, const struct store_owner *owner,
 void maildir_deliver_commit(struct delivery *d, const struct delivery_info *info,
 			    struct delivery_target *targets, size_t n, struct err *err);
 void maildir_deliver_free(struct delivery *d);
+
+/* ---- maildir_moving.c, maildir_arrival.c ---- */
+
+extern const struct moving_driver maildir_moving_driver;

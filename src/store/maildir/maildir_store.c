@@ -234,4 +234,5 @@ const struct store_driver store_maildir_driver = {
 	.deliver_begin = maildir_deliver_begin,
 	.deliver_commit = maildir_deliver_commit,
 	.deliver_free = maildir_deliver_free,
+	.moving = &maildir_moving_driver,
 };
