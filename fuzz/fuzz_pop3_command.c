@@ -35,6 +35,8 @@ static void check_again(const struct pop3_command *c, enum pop3_state state, str
 		put_word(&out, c->password);
 	if (c->digest.n > 0)
 		put_word(&out, c->digest);
+	if (c->language.n > 0)
+		put_word(&out, c->language);
 	if (c->mechanism.n > 0)
 		put_word(&out, c->mechanism);
 	if (c->has_initial)
@@ -44,7 +46,8 @@ static void check_again(const struct pop3_command *c, enum pop3_state state, str
 		  again.number == c->number && again.lines == c->lines &&
 		  again.has_initial == c->has_initial && span_eq(again.user, c->user) &&
 		  span_eq(again.password, c->password) && span_eq(again.digest, c->digest) &&
-		  span_eq(again.mechanism, c->mechanism) && span_eq(again.initial, c->initial));
+		  span_eq(again.language, c->language) && span_eq(again.mechanism, c->mechanism) &&
+		  span_eq(again.initial, c->initial));
 	free(out.p);
 }
 
@@ -77,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_need_inside(c.password, line);
 	fuzz_need_inside(c.digest, line);
 	fuzz_need_inside(c.mechanism, line);
+	fuzz_need_inside(c.language, line);
 	fuzz_need_inside(c.initial, line);
 	fuzz_need((c.verb == POP3_VERBS) == (status == POP3_COMMAND_UNKNOWN));
 	if (status == POP3_COMMAND_OK) {
@@ -88,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (c.has_initial)
 			check_initial(c.initial);
 	} else {
-		fuzz_need(pop3_command_error(status, c.verb, state).n > 0);
+		fuzz_need(pop3_command_error(status, c.verb, state)[0] != '\0');
 	}
 	fuzz_free(line);
 	return 0;

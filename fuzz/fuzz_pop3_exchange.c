@@ -120,7 +120,8 @@ static void sizes(struct wire *w, struct span data)
 	finish(w);
 
 	send(w, POP3_LIST, 0);
-	fuzz_need(pop3_reply_list_begin(&w->server, (uint32_t)data.n, UINT64_MAX));
+	fuzz_need(
+		pop3_reply_list_begin(&w->server, POP3_LANGUAGE_EN, (uint32_t)data.n, UINT64_MAX));
 	for (uint32_t i = UINT32_MAX; data.n > 0; i--)
 		fuzz_need(pop3_reply_list_line(&w->server, i, take_u64(&data)));
 	fuzz_need(pop3_reply_end(&w->server));
@@ -197,7 +198,7 @@ static void a_message(struct wire *w, struct span data)
 	const size_t n = in_wire_form(data, want);
 
 	send(w, POP3_RETR, 1);
-	fuzz_need(pop3_reply_retr(&w->server, n));
+	fuzz_need(pop3_reply_retr(&w->server, POP3_LANGUAGE_EN, n));
 	dot_encode(&encoder, &data, &w->server);
 	fuzz_need(data.n == 0 && dot_encode_end(&encoder, &w->server));
 	fuzz_need(encoder.octets == n);

@@ -14,7 +14,8 @@ from wire import PATIENCE, Wire
 
 SASL = 'SASL SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN'
 SASL_TLS = SASL.replace(' ', ' SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS ', 1)
-COMMON = {'TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'IMPLEMENTATION restante'}
+COMMON = {'TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'LANG',
+          'IMPLEMENTATION restante'}
 
 
 def client(highest=None, ciphers=None):

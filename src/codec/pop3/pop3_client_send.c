@@ -74,6 +74,11 @@ static bool add_arguments(struct parts *parts, const struct pop3_command *comman
 		add_argument(parts, command->digest);
 		return command->user.n > 0 && is_line_text(command->user) &&
 		       is_word(command->digest);
+	case POP3_ARGUMENT_LANGUAGE:
+		if (command->language.n == 0)
+			return true;
+		add_argument(parts, command->language);
+		return is_word(command->language);
 	case POP3_ARGUMENT_MECHANISM:
 		if (command->mechanism.n == 0)
 			return true;

@@ -20,6 +20,8 @@ static const struct pop3_command_row rows[POP3_VERBS] = {
 			NULL,   "CAPA takes no argument" },
 	[POP3_DELE] = { "DELE", T,     POP3_ARGUMENT_NUMBER,          POP3_REPLY_LINE,
 			NULL,   "DELE needs a message number" },
+	[POP3_LANG] = { "LANG", A | T, POP3_ARGUMENT_LANGUAGE,        POP3_REPLY_LINES_IF_ALONE,
+			"LANG", "LANG takes one language tag or nothing" },
 	[POP3_LIST] = { "LIST", T,     POP3_ARGUMENT_OPTIONAL_NUMBER, POP3_REPLY_LINES_IF_ALONE,
 			NULL,   "LIST takes one message number or nothing" },
 	[POP3_NOOP] = { "NOOP", T,     POP3_ARGUMENT_NONE,            POP3_REPLY_LINE,
@@ -184,6 +186,27 @@ static enum pop3_command_status parse_mechanism(struct span s, struct pop3_comma
 	return POP3_COMMAND_OK;
 }
 
+/* RFC 4647 section 2.1: "*", or 1 to 8 letters or digits and again with '-' between. */
+static enum pop3_command_status parse_language(struct span s, struct pop3_command *c)
+{
+	size_t n = 0;
+
+	if (span_find(s, ' ') < s.n)
+		return POP3_COMMAND_EXTRA_ARGUMENT;
+	c->language = s;
+	if (span_eq(s, SPAN_LIT("*")))
+		return POP3_COMMAND_OK;
+	for (size_t i = 0; i < s.n; i++) {
+		const char x = span_ascii_lower(s.p[i]);
+
+		if (x == '-' && n > 0 && i + 1 < s.n)
+			n = 0;
+		else if (!((x >= 'a' && x <= 'z') || (x >= '0' && x <= '9')) || ++n > 8)
+			return POP3_COMMAND_BAD_LANGUAGE;
+	}
+	return POP3_COMMAND_OK;
+}
+
 /* An argument of at least one octet, for all but PASS. */
 static enum pop3_command_status parse_argument(struct span s, struct pop3_command *c)
 {
@@ -201,6 +224,8 @@ static enum pop3_command_status parse_argument(struct span s, struct pop3_comman
 		return parse_password(s, c);
 	case POP3_ARGUMENT_USER_DIGEST:
 		return parse_user_digest(s, c);
+	case POP3_ARGUMENT_LANGUAGE:
+		return parse_language(s, c);
 	case POP3_ARGUMENT_MECHANISM:
 		return parse_mechanism(s, c);
 	}
@@ -212,6 +237,7 @@ static enum pop3_command_status without_argument(enum pop3_argument argument)
 	switch (argument) {
 	case POP3_ARGUMENT_NONE:
 	case POP3_ARGUMENT_OPTIONAL_NUMBER:
+	case POP3_ARGUMENT_LANGUAGE:
 	case POP3_ARGUMENT_MECHANISM:
 		return POP3_COMMAND_OK;
 	default:
@@ -272,6 +298,8 @@ static const char *error_text(enum pop3_command_status status, enum pop3_verb ve
 		return "not an MD5 digest in hexadecimal";
 	case POP3_COMMAND_BAD_MECHANISM:
 		return "not a mechanism";
+	case POP3_COMMAND_BAD_LANGUAGE:
+		return "not a language tag";
 	case POP3_COMMAND_BAD_OCTET:
 		return "control characters can't be used here";
 	case POP3_COMMAND_OK:
@@ -284,9 +312,9 @@ static const char *error_text(enum pop3_command_status status, enum pop3_verb ve
 	return rows[verb].needs;
 }
 
-struct span pop3_command_error(enum pop3_command_status status, enum pop3_verb verb,
+const char *pop3_command_error(enum pop3_command_status status, enum pop3_verb verb,
 			       enum pop3_state state)
 {
 	assert(status > POP3_COMMAND_OK && status < POP3_COMMAND_STATUSES);
-	return span_str(error_text(status, verb, state));
+	return error_text(status, verb, state);
 }

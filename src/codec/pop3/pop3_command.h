@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pop3_command.h - POP3 commands: one table, and a parser that it drives
- * (RFC 1939 sections 4 to 7, RFC 2449, RFC 2595 section 4, RFC 5034).
+ * (RFC 1939 sections 4 to 7, RFC 2449, RFC 2595 section 4, RFC 5034, RFC 6856).
  *
  * Verbs are read in any case. One space stands before an argument; spaces at the
  * end of a line are passed over, except after PASS, whose argument is all that
@@ -23,6 +23,7 @@ enum pop3_verb {
 	POP3_AUTH,
 	POP3_CAPA,
 	POP3_DELE,
+	POP3_LANG,
 	POP3_LIST,
 	POP3_NOOP,
 	POP3_PASS,
@@ -45,6 +46,7 @@ enum pop3_argument {
 	POP3_ARGUMENT_USER,            /* a name, perhaps with spaces inside */
 	POP3_ARGUMENT_PASSWORD,        /* the rest of the line */
 	POP3_ARGUMENT_USER_DIGEST,     /* a name, and an MD5 digest in hexadecimal */
+	POP3_ARGUMENT_LANGUAGE,        /* a language range, or nothing */
 	POP3_ARGUMENT_MECHANISM,       /* a SASL mechanism, perhaps an initial response */
 };
 
@@ -77,6 +79,7 @@ enum pop3_command_status {
 	POP3_COMMAND_BAD_LINES,  /* TOP's second number */
 	POP3_COMMAND_BAD_DIGEST,
 	POP3_COMMAND_BAD_MECHANISM, /* not a mechanism's name at all (RFC 4422 section 3.1) */
+	POP3_COMMAND_BAD_LANGUAGE,  /* not a language range at all (RFC 4647 section 2.1) */
 	POP3_COMMAND_BAD_OCTET,     /* a control octet in a name; NUL or CR in a password */
 	POP3_COMMAND_STATUSES
 };
@@ -85,11 +88,13 @@ enum pop3_command_status {
 struct pop3_command {
 	enum pop3_verb verb; /* POP3_VERBS with POP3_COMMAND_UNKNOWN */
 	bool has_number;
-	uint32_t number;       /* from 1 */
-	uint64_t lines;        /* TOP */
-	struct span user;      /* USER, APOP: 1 octet at least */
-	struct span password;  /* PASS: may be empty, may hold any octet but NUL, CR and LF */
-	struct span digest;    /* APOP: 32 hexadecimal digits in lower case */
+	uint32_t number;      /* from 1 */
+	uint64_t lines;       /* TOP */
+	struct span user;     /* USER, APOP: 1 octet at least */
+	struct span password; /* PASS: may be empty, may hold any octet but NUL, CR and LF */
+	struct span digest;   /* APOP: 32 hexadecimal digits in lower case */
+	struct span
+		language; /* LANG: "*", or words of letters and digits with '-' between; or empty */
 	struct span mechanism; /* AUTH: 1 to 20 octets, as sent; empty in a bare AUTH */
 	bool has_initial;      /* AUTH */
 	struct span initial;   /* AUTH: as sent, base64 or "="; see sasl_frame.h */
@@ -105,6 +110,6 @@ struct pop3_command {
 enum pop3_command_status pop3_command_parse(struct span line, enum pop3_state state,
 					    struct pop3_command *ret_command);
 
-/* What to say after -ERR about a status that isn't OK: "no such command". */
-struct span pop3_command_error(enum pop3_command_status status, enum pop3_verb verb,
+/* What to say after -ERR about a status that isn't OK, in English: "no such command". */
+const char *pop3_command_error(enum pop3_command_status status, enum pop3_verb verb,
 			       enum pop3_state state);

@@ -52,13 +52,28 @@ static bool put_numbers(struct out *out, struct span begin, uint64_t first, stru
 	       out_undo(out, before);
 }
 
-bool pop3_reply_retr(struct out *out, uint64_t octets)
+/* "+OK", and a text with two numbers in it, of which the second may be left out. */
+static bool put_filled(struct out *out, enum pop3_language language, const char *english,
+		       uint64_t first, uint64_t second)
 {
 	const size_t before = out->n;
+	char digits[2][20];
+	struct out one = {.p = digits[0], .cap = sizeof(digits[0])};
+	struct out two = {.p = digits[1], .cap = sizeof(digits[1])};
 
-	return (out_put(out, SPAN_LIT("+OK ")) && out_u64(out, octets) &&
-		out_put(out, SPAN_LIT(" octets\r\n"))) ||
+	(void)out_u64(&one, first); /* 20 digits hold every one */
+	(void)out_u64(&two, second);
+
+	const struct span args[] = {out_span(&one), out_span(&two)};
+
+	return (out_put(out, SPAN_LIT("+OK ")) && pop3_text_fill(out, language, english, args, 2) &&
+		out_put(out, EOL)) ||
 	       out_undo(out, before);
+}
+
+bool pop3_reply_retr(struct out *out, enum pop3_language language, uint64_t octets)
+{
+	return put_filled(out, language, "{1} octets", octets, 0);
 }
 
 bool pop3_reply_stat(struct out *out, uint32_t count, uint64_t octets)
@@ -66,11 +81,12 @@ bool pop3_reply_stat(struct out *out, uint32_t count, uint64_t octets)
 	return put_numbers(out, SPAN_LIT("+OK "), count, SPAN_LIT(" "), octets, EOL);
 }
 
-bool pop3_reply_list_begin(struct out *out, uint32_t count, uint64_t octets)
+bool pop3_reply_list_begin(struct out *out, enum pop3_language language, uint32_t count,
+			   uint64_t octets)
 {
-	return put_numbers(out, SPAN_LIT("+OK "), count,
-			   count == 1 ? SPAN_LIT(" message (") : SPAN_LIT(" messages ("), octets,
-			   SPAN_LIT(" octets)\r\n"));
+	return put_filled(out, language,
+			  count == 1 ? "{1} message ({2} octets)" : "{1} messages ({2} octets)",
+			  count, octets);
 }
 
 bool pop3_reply_list_one(struct out *out, uint32_t number, uint64_t octets)
@@ -119,8 +135,9 @@ bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 	const bool stls = capa->stls && capa->state == POP3_AUTHORIZATION;
 	const size_t before = out->n;
 
-	return (out_put(out, SPAN_LIT("+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-				      "AUTH-RESP-CODE\r\nPIPELINING\r\n")) &&
+	return (pop3_reply_ok(out, pop3_text(capa->language, "capability list follows")) &&
+		out_put(out, SPAN_LIT("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
+				      "PIPELINING\r\nLANG\r\n")) &&
 		(!stls || out_put(out, SPAN_LIT("STLS\r\n"))) &&
 		(!capa->user || out_put(out, SPAN_LIT("USER\r\n"))) &&
 		put_fact(out, SPAN_LIT("SASL"), capa->sasl) &&
@@ -129,10 +146,10 @@ bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 	       out_undo(out, before);
 }
 
-bool pop3_reply_mechanisms(struct out *out, struct span sasl)
+bool pop3_reply_mechanisms(struct out *out, enum pop3_language language, struct span sasl)
 {
 	const size_t before = out->n;
-	bool complete = out_put(out, SPAN_LIT("+OK mechanisms follow\r\n"));
+	bool complete = pop3_reply_ok(out, pop3_text(language, "mechanisms follow"));
 
 	while (complete && sasl.n > 0) {
 		const size_t n = span_find(sasl, ' ');
@@ -142,4 +159,28 @@ bool pop3_reply_mechanisms(struct out *out, struct span sasl)
 		span_skip(&sasl, n < sasl.n ? n + 1 : n);
 	}
 	return (complete && pop3_reply_end(out)) || out_undo(out, before);
+}
+
+bool pop3_reply_languages(struct out *out, enum pop3_language language)
+{
+	const size_t before = out->n;
+	bool complete = pop3_reply_ok(out, pop3_text(language, "language list follows"));
+
+	for (unsigned i = 0; i < POP3_LANGUAGES && complete; i++) {
+		const enum pop3_language one = (enum pop3_language)i;
+
+		complete = out_put(out, span_str(pop3_language_tag(one))) && out_char(out, ' ') &&
+			   out_put(out, span_str(pop3_language_name(one))) && out_put(out, EOL);
+	}
+	return (complete && pop3_reply_end(out)) || out_undo(out, before);
+}
+
+bool pop3_reply_language(struct out *out, enum pop3_language language)
+{
+	const size_t before = out->n;
+
+	return (out_put(out, SPAN_LIT("+OK ")) &&
+		out_put(out, span_str(pop3_language_tag(language))) && out_char(out, ' ') &&
+		out_put(out, pop3_text(language, "language changed")) && out_put(out, EOL)) ||
+	       out_undo(out, before);
 }

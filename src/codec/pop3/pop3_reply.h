@@ -16,6 +16,7 @@
 #include "base/out.h"
 #include "base/span.h"
 #include "codec/pop3/pop3_state.h"
+#include "codec/pop3/pop3_text.h"
 
 enum pop3_code {
 	POP3_CODE_NONE,
@@ -37,13 +38,14 @@ bool pop3_reply_ok(struct out *out, struct span text);
 bool pop3_reply_err(struct out *out, enum pop3_code code, struct span text);
 
 /* "+OK 120 octets", before a message of RETR. */
-bool pop3_reply_retr(struct out *out, uint64_t octets);
+bool pop3_reply_retr(struct out *out, enum pop3_language language, uint64_t octets);
 
 /* "+OK 2 320", to STAT. */
 bool pop3_reply_stat(struct out *out, uint32_t count, uint64_t octets);
 
 /* "+OK 2 messages (320 octets)", before the lines of LIST. */
-bool pop3_reply_list_begin(struct out *out, uint32_t count, uint64_t octets);
+bool pop3_reply_list_begin(struct out *out, enum pop3_language language, uint32_t count,
+			   uint64_t octets);
 
 /* "+OK 2 200", to LIST and UIDL with a number. */
 bool pop3_reply_list_one(struct out *out, uint32_t number, uint64_t octets);
@@ -59,18 +61,25 @@ bool pop3_reply_end(struct out *out);
 
 /*
  * What CAPA tells. Announced is only what is done: TOP, UIDL, RESP-CODES,
- * AUTH-RESP-CODE and PIPELINING always, the rest as these facts are.
+ * AUTH-RESP-CODE, PIPELINING and LANG always, the rest as these facts are.
  */
 struct pop3_capa {
 	enum pop3_state state;
-	bool stls;                  /* STLS would be taken now; announced before login only */
-	bool user;                  /* USER and PASS would be taken */
-	struct span sasl;           /* mechanisms, parted by spaces; empty: no SASL */
-	struct span implementation; /* "restante"; empty: not said */
+	enum pop3_language language; /* of the first line */
+	bool stls;                   /* STLS would be taken now; announced before login only */
+	bool user;                   /* USER and PASS would be taken */
+	struct span sasl;            /* mechanisms, parted by spaces; empty: no SASL */
+	struct span implementation;  /* "restante"; empty: not said */
 };
 
 /* The whole reply: "+OK", a line for each, ".". */
 bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa);
 
 /* The whole reply to a bare AUTH: "+OK", a line for each mechanism in sasl, ".". */
-bool pop3_reply_mechanisms(struct out *out, struct span sasl);
+bool pop3_reply_mechanisms(struct out *out, enum pop3_language language, struct span sasl);
+
+/* The whole reply to a bare LANG: "+OK", a tag and a name for each language, ".". */
+bool pop3_reply_languages(struct out *out, enum pop3_language language);
+
+/* "+OK ja" and words, to LANG with a range that was found. */
+bool pop3_reply_language(struct out *out, enum pop3_language language);

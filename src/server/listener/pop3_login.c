@@ -89,6 +89,7 @@ void pop3_capa(struct pop3_session *p)
 	char names[128];
 	const struct pop3_capa capa = {
 		.state = p->state,
+		.language = p->language,
 		.stls = may_start_tls(p),
 		.user = session_is_private(&p->base),
 		.sasl = offered(p, names, sizeof(names)),
@@ -129,13 +130,14 @@ static void copy(char *to, size_t size, struct span from)
 
 static bool is_private(struct pop3_session *p, enum pop3_verb verb)
 {
-	char text[96];
+	const struct span name = span_str(pop3_command_row(verb)->name);
 
 	if (session_is_private(&p->base))
 		return true;
-	(void)snprintf(text, sizeof(text), "%s: not without TLS%s", pop3_command_row(verb)->name,
-		       may_start_tls(p) ? ", say STLS first" : "");
-	pop3_err(p, POP3_CODE_NONE, text);
+	pop3_err_with(p, POP3_CODE_NONE,
+		      may_start_tls(p) ? "{1}: not without TLS, say STLS first"
+				       : "{1}: not without TLS",
+		      &name, 1);
 	return false;
 }
 
@@ -213,7 +215,8 @@ static const struct mechanism *find_mechanism(struct span name)
 static void list_mechanisms(struct pop3_session *p)
 {
 	char names[128];
-	const bool fits = pop3_reply_mechanisms(&p->base.out, offered(p, names, sizeof(names)));
+	const bool fits = pop3_reply_mechanisms(&p->base.out, p->language,
+						offered(p, names, sizeof(names)));
 
 	assert(fits);
 	(void)fits;

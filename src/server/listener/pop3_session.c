@@ -13,9 +13,12 @@
 #include "base/secret.h"
 #include "server/listener/pop3_session_priv.h"
 
+/* Texts are ours, and what they are filled with is numbers and verbs. */
+#define TEXT_MAX 256
+
 void pop3_ok(struct pop3_session *p, const char *text)
 {
-	const bool fits = pop3_reply_ok(&p->base.out, span_str(text));
+	const bool fits = pop3_reply_ok(&p->base.out, pop3_text(p->language, text));
 
 	assert(fits);
 	(void)fits;
@@ -23,7 +26,30 @@ void pop3_ok(struct pop3_session *p, const char *text)
 
 void pop3_err(struct pop3_session *p, enum pop3_code code, const char *text)
 {
-	const bool fits = pop3_reply_err(&p->base.out, code, span_str(text));
+	const bool fits = pop3_reply_err(&p->base.out, code, pop3_text(p->language, text));
+
+	assert(fits);
+	(void)fits;
+}
+
+void pop3_ok_with(struct pop3_session *p, const char *text, const struct span *args, size_t n)
+{
+	char memory[TEXT_MAX];
+	struct out o = {.p = memory, .cap = sizeof(memory)};
+	const bool fits = pop3_text_fill(&o, p->language, text, args, n) &&
+			  pop3_reply_ok(&p->base.out, out_span(&o));
+
+	assert(fits);
+	(void)fits;
+}
+
+void pop3_err_with(struct pop3_session *p, enum pop3_code code, const char *text,
+		   const struct span *args, size_t n)
+{
+	char memory[TEXT_MAX];
+	struct out o = {.p = memory, .cap = sizeof(memory)};
+	const bool fits = pop3_text_fill(&o, p->language, text, args, n) &&
+			  pop3_reply_err(&p->base.out, code, out_span(&o));
 
 	assert(fits);
 	(void)fits;
@@ -63,20 +89,32 @@ static void greet(struct session *s)
 	pop3_ok(p, text);
 }
 
+static void do_lang(struct pop3_session *p, const struct pop3_command *c)
+{
+	bool fits = true;
+
+	if (c->language.n == 0)
+		fits = pop3_reply_languages(&p->base.out, p->language);
+	else if (pop3_language_find(c->language, &p->language))
+		fits = pop3_reply_language(&p->base.out, p->language);
+	else
+		pop3_err(p, POP3_CODE_NONE, "LANG: no such language here");
+	assert(fits);
+	(void)fits;
+}
+
 static void run_command(struct pop3_session *p, struct span line)
 {
 	struct pop3_command c;
 	const enum pop3_command_status status = pop3_command_parse(line, p->state, &c);
 
 	if (status != POP3_COMMAND_OK) {
-		const struct span why = pop3_command_error(status, c.verb, p->state);
-		const bool fits = pop3_reply_err(&p->base.out, POP3_CODE_NONE, why);
-
-		assert(fits);
-		(void)fits;
+		pop3_err(p, POP3_CODE_NONE, pop3_command_error(status, c.verb, p->state));
 		pop3_count_bad(p);
 	} else if (c.verb == POP3_CAPA) {
 		pop3_capa(p);
+	} else if (c.verb == POP3_LANG) {
+		do_lang(p, &c);
 	} else if (p->state == POP3_AUTHORIZATION) {
 		pop3_login_command(p, &c);
 	} else {
@@ -176,6 +214,7 @@ static void secured(struct session *s)
 	/* What was said in clear may be somebody else's words (RFC 2595 section 4). */
 	p->stls = false;
 	p->user[0] = '\0';
+	p->language = POP3_LANGUAGE_I_DEFAULT;
 	p->lines = (struct line_reader){.max = LIMIT_POP3_COMMAND};
 	log_event(LOG_LEVEL_DEBUG, "tls", log_hex("session", s->log_id),
 		  log_str("tls", conn_tls_version(&s->conn)),

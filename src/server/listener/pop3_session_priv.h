@@ -62,6 +62,7 @@ struct pop3_session {
 	bool stls;    /* +OK to STLS is on its way */
 	bool closing; /* nothing is read any more */
 	bool storage_lost;
+	enum pop3_language language; /* of what we say */
 	struct line_reader lines;
 	uint32_t bad_commands;
 	uint64_t stamp[2];         /* what makes APOP's timestamp unique */
@@ -97,8 +98,14 @@ static inline struct pop3_session *pop3_of(struct session *s)
 
 /* ---- pop3_session.c ---- */
 
+/* Say a text of pop3_text.h, in the session's language. */
 void pop3_ok(struct pop3_session *p, const char *text);
 void pop3_err(struct pop3_session *p, enum pop3_code code, const char *text);
+
+/* A text that has places to be filled: "message {1} deleted". */
+void pop3_ok_with(struct pop3_session *p, const char *text, const struct span *args, size_t n);
+void pop3_err_with(struct pop3_session *p, enum pop3_code code, const char *text,
+		   const struct span *args, size_t n);
 
 /* After the reply that was just written, hangs up. why is for the log; a literal. */
 void pop3_hang_up(struct pop3_session *p, const char *why);

@@ -142,7 +142,7 @@ void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, in
 	};
 	p->stream_skip = 0;
 	fits = kind == POP3_STREAM_TOP ? pop3_reply_ok(&p->base.out, span_of(NULL, 0))
-				       : pop3_reply_retr(&p->base.out, m->octets);
+				       : pop3_reply_retr(&p->base.out, p->language, m->octets);
 	assert(fits);
 	(void)fits;
 }

@@ -21,13 +21,21 @@ static uint64_t octets_left(const struct pop3_session *p)
 	return p->octets > p->deleted.octets ? p->octets - p->deleted.octets : 0;
 }
 
-static void write_counts(struct pop3_session *p, const char *before)
+static void write_counts(struct pop3_session *p)
 {
-	char text[128];
+	const bool fits = pop3_reply_list_begin(&p->base.out, p->language, left(p), octets_left(p));
 
-	(void)snprintf(text, sizeof(text), "%s%u message%s (%llu octets)", before, left(p),
-		       left(p) == 1 ? "" : "s", (unsigned long long)octets_left(p));
-	pop3_ok(p, text);
+	assert(fits);
+	(void)fits;
+}
+
+/* The digits of n, in text. */
+static struct span digits(char text[20], uint64_t n)
+{
+	struct out o = {.p = text, .cap = 20};
+
+	(void)out_u64(&o, n);
+	return out_span(&o);
 }
 
 void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
@@ -53,18 +61,21 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 		  log_str(conn_is_tls(&s->conn) ? "tls" : NULL, conn_tls_version(&s->conn)),
 		  log_str(conn_is_tls(&s->conn) ? "cipher" : NULL, conn_tls_cipher(&s->conn)),
 		  log_num("messages", p->count), log_num("octets", p->octets));
-	write_counts(p, "");
+	write_counts(p);
 }
 
 /* -ERR that names the command: "RETR: message 2 is deleted". */
 static void refuse(struct pop3_session *p, const struct pop3_command *c, enum pop3_code code,
 		   const char *what)
 {
-	char text[128];
+	char number[20];
+	const struct span args[] = {
+		span_str(pop3_command_row(c->verb)->name),
+		digits(number, c->number),
+		pop3_text(p->language, what),
+	};
 
-	(void)snprintf(text, sizeof(text), "%s: message %u %s", pop3_command_row(c->verb)->name,
-		       c->number, what);
-	pop3_err(p, code, text);
+	pop3_err_with(p, code, "{1}: message {2} {3}", args, 3);
 }
 
 /* The message is there and isn't deleted; else -ERR was said. */
@@ -98,7 +109,7 @@ static void do_list(struct pop3_session *p, const struct pop3_command *c)
 	bool fits;
 
 	if (!c->has_number) {
-		fits = pop3_reply_list_begin(&p->base.out, left(p), octets_left(p));
+		fits = pop3_reply_list_begin(&p->base.out, p->language, left(p), octets_left(p));
 		pop3_stream_list(p, POP3_STREAM_LIST);
 	} else if (find_record(p, c, &record)) {
 		fits = pop3_reply_list_one(&p->base.out, c->number, record.octets);
@@ -136,7 +147,8 @@ static void do_stat(struct pop3_session *p)
 static void do_dele(struct pop3_session *p, const struct pop3_command *c)
 {
 	struct index_record record;
-	char text[48];
+	char number[20];
+	struct span arg;
 
 	if (!find_record(p, c, &record))
 		return;
@@ -144,8 +156,8 @@ static void do_dele(struct pop3_session *p, const struct pop3_command *c)
 		refuse(p, c, POP3_CODE_SYS_TEMP, "cannot be marked now: no memory");
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "message %u deleted", c->number);
-	pop3_ok(p, text);
+	arg = digits(number, c->number);
+	pop3_ok_with(p, "message {1} deleted", &arg, 1);
 }
 
 static bool ask(struct pop3_session *p, const union ipc_msg *m, enum pop3_wait wait)
@@ -273,7 +285,7 @@ void pop3_transaction_command(struct pop3_session *p, const struct pop3_command 
 		break;
 	case POP3_RSET:
 		deletions_clear(&p->deleted);
-		write_counts(p, "");
+		write_counts(p);
 		break;
 	default:
 		/* The codec lets no other verb through in this state. */

@@ -102,7 +102,7 @@ static void read_stat(struct exchange *x)
 
 static void write_sizes(struct out *out)
 {
-	assert_true(pop3_reply_list_begin(out, 2, UINT64_C(5000000001)));
+	assert_true(pop3_reply_list_begin(out, POP3_LANGUAGE_EN, 2, UINT64_C(5000000001)));
 	assert_true(pop3_reply_list_line(out, 1, 1));
 	assert_true(pop3_reply_list_line(out, 3, UINT64_C(5000000000)));
 	assert_true(pop3_reply_end(out));
@@ -253,12 +253,13 @@ static void read_capa(struct exchange *x)
 	assert_int_equal(c.sasl, capa->sasl.n > 0);
 	assert_true(span_eq(span_of(c.sasl_mechanisms, c.sasl_mechanisms_n), capa->sasl));
 	assert_true(span_eq(span_of(c.implementation, c.implementation_n), capa->implementation));
-	assert_false(c.utf8 || c.lang || c.expire || c.login_delay);
+	assert_false(c.utf8 || c.expire || c.login_delay);
+	assert_true(c.lang);
 }
 
 static void write_mechanisms(struct out *out)
 {
-	assert_true(pop3_reply_mechanisms(out, capa->sasl));
+	assert_true(pop3_reply_mechanisms(out, POP3_LANGUAGE_EN, capa->sasl));
 }
 
 static void read_mechanisms(struct exchange *x)
@@ -308,7 +309,7 @@ static void write_message(struct out *out)
 	struct span in = messages[message].stored;
 	struct dot_encoder d = {0};
 
-	assert_true(pop3_reply_retr(out, messages[message].arrives.n));
+	assert_true(pop3_reply_retr(out, POP3_LANGUAGE_EN, messages[message].arrives.n));
 	dot_encode(&d, &in, out);
 	assert_true(dot_encode_end(&d, out));
 	assert_int_equal(d.octets, messages[message].arrives.n);

@@ -42,14 +42,16 @@ static bool call(unsigned i, struct out *out, bool *ret_wrote, const char **ret_
 		CASE(6, "-ERR [SYS/PERM] no\r\n",
 		     pop3_reply_err(out, POP3_CODE_SYS_PERM, SPAN_LIT("no")));
 		CASE(7, "-ERR [AUTH] no\r\n", pop3_reply_err(out, POP3_CODE_AUTH, SPAN_LIT("no")));
-		CASE(8, "+OK 120 octets\r\n", pop3_reply_retr(out, 120));
+		CASE(8, "+OK 120 octets\r\n", pop3_reply_retr(out, POP3_LANGUAGE_EN, 120));
 		CASE(9, "+OK 0 0\r\n", pop3_reply_stat(out, 0, 0));
 		/* Totals beyond 4 GiB, which 32 bits would show as 705032704. */
 		CASE(10, "+OK 2 5000000000\r\n", pop3_reply_stat(out, 2, UINT64_C(5000000000)));
-		CASE(11, "+OK 0 messages (0 octets)\r\n", pop3_reply_list_begin(out, 0, 0));
-		CASE(12, "+OK 1 message (7 octets)\r\n", pop3_reply_list_begin(out, 1, 7));
+		CASE(11, "+OK 0 messages (0 octets)\r\n",
+		     pop3_reply_list_begin(out, POP3_LANGUAGE_EN, 0, 0));
+		CASE(12, "+OK 1 message (7 octets)\r\n",
+		     pop3_reply_list_begin(out, POP3_LANGUAGE_EN, 1, 7));
 		CASE(13, "+OK 2 messages (5000000000 octets)\r\n",
-		     pop3_reply_list_begin(out, 2, UINT64_C(5000000000)));
+		     pop3_reply_list_begin(out, POP3_LANGUAGE_EN, 2, UINT64_C(5000000000)));
 		CASE(14, "+OK 2 200\r\n", pop3_reply_list_one(out, 2, 200));
 		CASE(15, "2 18446744073709551615\r\n", pop3_reply_list_line(out, 2, UINT64_MAX));
 		CASE(16, "+OK 2 QhdPYR:00WBw1Ph7x7\r\n",
@@ -59,23 +61,34 @@ static bool call(unsigned i, struct out *out, bool *ret_wrote, const char **ret_
 		CASE(18, ".\r\n", pop3_reply_end(out));
 		CASE(19,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\n.\r\n",
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[0]));
 		CASE(20,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nSTLS\r\nUSER\r\nSASL PLAIN LOGIN\r\n"
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nSTLS\r\nUSER\r\nSASL PLAIN LOGIN\r\n"
 		     "IMPLEMENTATION restante\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[1]));
 		/* STLS is nothing for who is logged in (RFC 2595 section 4). */
 		CASE(21,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nUSER\r\nSASL PLAIN\r\n"
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUSER\r\nSASL PLAIN\r\n"
 		     "IMPLEMENTATION restante\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[2]));
 		CASE(22, "+OK mechanisms follow\r\nPLAIN\r\nLOGIN\r\n.\r\n",
-		     pop3_reply_mechanisms(out, SPAN_LIT("PLAIN LOGIN")));
+		     pop3_reply_mechanisms(out, POP3_LANGUAGE_EN, SPAN_LIT("PLAIN LOGIN")));
 		CASE(23, "+OK mechanisms follow\r\n.\r\n",
-		     pop3_reply_mechanisms(out, SPAN_LIT("")));
+		     pop3_reply_mechanisms(out, POP3_LANGUAGE_EN, SPAN_LIT("")));
+		CASE(24,
+		     "+OK language list follows\r\ni-default English\r\nen English\r\n"
+		     "ja 日本語\r\n.\r\n",
+		     pop3_reply_languages(out, POP3_LANGUAGE_I_DEFAULT));
+		CASE(25, "+OK ja 言語を切り替えました\r\n",
+		     pop3_reply_language(out, POP3_LANGUAGE_JA));
+		CASE(26, "+OK i-default language changed\r\n",
+		     pop3_reply_language(out, POP3_LANGUAGE_I_DEFAULT));
+		CASE(27, "+OK 120 オクテット\r\n", pop3_reply_retr(out, POP3_LANGUAGE_JA, 120));
+		CASE(28, "+OK 1 通 (7 オクテット)\r\n",
+		     pop3_reply_list_begin(out, POP3_LANGUAGE_JA, 1, 7));
 	default:
 		return false;
 	}
