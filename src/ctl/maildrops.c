@@ -43,6 +43,7 @@ static void found(struct userdb_query *q, enum userdb_status status,
 		.mail_location = c->mail_location,
 		.default_domain = c->default_domain,
 		.own_ids = c->mail_user[0] == '\0',
+		.rules = &c->rules,
 	};
 	struct userdb_maildrop maildrop;
 	struct ctl_maildrop m;
