@@ -53,7 +53,8 @@ struct account {
 	uint64_t max_size;     /* octets of a message that is fetched; 0: any */
 	uint32_t drain;        /* 1: session after session, until there is nothing new */
 
-	uint32_t timeout; /* seconds without an octet */
+	uint32_t interval; /* seconds between sessions, of restante watch */
+	uint32_t timeout;  /* seconds without an octet */
 };
 
 /* "string", "number", "duration", "choice". */

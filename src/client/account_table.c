@@ -63,6 +63,8 @@ const struct account_row account_rows[ACCOUNT_ROWS] = {
 	 .kind = ACCOUNT_SIZE, AT(max_size), .max = UINT64_C(1) << 50},
 	{{"drain", "choice", "no", "yes: session after session, until nothing is new", "YES"},
 	 WORD(drain, yes_no)},
+	{{"interval", "duration", "5m", "how long restante watch lets pass between sessions", "TIME"},
+	 .kind = ACCOUNT_DURATION, AT(interval), .min = 1, .max = 30 * 86400},
 	{{"timeout", "duration", "2m", "how long the server may say nothing", "TIME"},
 	 .kind = ACCOUNT_DURATION, AT(timeout), .min = 1, .max = 86400},
 };

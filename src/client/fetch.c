@@ -140,6 +140,8 @@ static enum fetch_status connect_server(struct session *s)
 	    tls_client_new(&(struct tls_client_options){.cafile = a->cafile}, &tls, s->err) < 0)
 		return FETCH_CONFIG;
 	fs = log_in(s, tls);
+	if (s->caps.login_delay)
+		s->result->login_delay = s->caps.login_delay_seconds;
 	tls_client_free(tls);
 	return fs;
 }

@@ -47,13 +47,14 @@ struct fetch_result {
 	size_t known;   /* of them: stored before */
 	size_t fetched; /* stored now, and remembered */
 	uint64_t octets;
-	size_t adopted;   /* stored by a session that died before it could remember them */
-	size_t large;     /* not fetched: larger than max_size */
-	size_t left;      /* not fetched: more than max_messages */
-	size_t refused;   /* RETR, or DELE, was answered -ERR */
-	size_t remaining; /* on the server, after that */
-	size_t deleted;   /* and QUIT was confirmed */
-	size_t pending;   /* to be deleted, and it isn't known to be done */
+	size_t adopted;       /* stored by a session that died before it could remember them */
+	size_t large;         /* not fetched: larger than max_size */
+	size_t left;          /* not fetched: more than max_messages */
+	size_t refused;       /* RETR, or DELE, was answered -ERR */
+	size_t remaining;     /* on the server, after that */
+	uint32_t login_delay; /* seconds that the server wants between logins; 0: any */
+	size_t deleted;       /* and QUIT was confirmed */
+	size_t pending;       /* to be deleted, and it isn't known to be done */
 };
 
 /*

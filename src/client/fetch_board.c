@@ -124,6 +124,8 @@ static void summarize(const struct fetch_view *v, const struct fetch_result *res
 
 	if (v->board->quiet || v->board->dry_run)
 		return;
+	if (v->board->only_news && result->fetched + result->adopted + result->deleted == 0)
+		return;
 	progress_size(result->octets, size);
 	(void)printf("%s: %zu fetched (%s)", v->account, result->fetched, size);
 	if (result->adopted > 0)
@@ -153,7 +155,10 @@ void fetch_view_end(struct fetch_view *v, enum fetch_status status,
 	progress_clear(&b->_progress);
 	if (done || result->fetched > 0)
 		summarize(v, result);
-	if (!done)
+	/* Who watches and is told to stop was between two sessions, or might have been. */
+	if (!done && !(b->only_news && status == FETCH_STOPPED))
 		(void)restante_complain(EX_OK, "%s: %s", v->account, err->text);
+	/* Into a file or a journal too, now and not when there is more. */
+	(void)fflush(stdout);
 	(void)pthread_mutex_unlock(&b->_lock);
 }

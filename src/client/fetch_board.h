@@ -18,7 +18,8 @@
 struct fetch_board {
 	bool quiet;
 	bool dry_run;
-	bool bar; /* standard error is a terminal, and nothing else is written there */
+	bool only_news; /* a session in which nothing happened isn't told */
+	bool bar;       /* standard error is a terminal, and nothing else is written there */
 
 	pthread_mutex_t _lock;
 	struct progress _progress;

@@ -30,6 +30,8 @@ enum group { COMMON, ACCOUNT, FETCHING, SHOWING, SAVING };
 static const struct command commands[] = {
 	{"fetch", "[ACCOUNT ...]", "fetch what is new, for these accounts or for all",
 	 1 << COMMON | 1 << ACCOUNT | 1 << FETCHING, restante_fetch},
+	{"watch", "[ACCOUNT ...]", "fetch again and again, until a signal ends it",
+	 1 << COMMON | 1 << ACCOUNT | 1 << FETCHING, restante_watch},
 	{"list", "[ACCOUNT ...]", "list what was fetched and is still in its Maildir", 1 << COMMON,
 	 restante_list},
 	{"show", "NUMBER ...", "show messages by the numbers that list has",

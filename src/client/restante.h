@@ -34,6 +34,7 @@ struct restante {
 };
 
 int restante_fetch(struct restante *r);
+int restante_watch(struct restante *r);
 int restante_list(struct restante *r);
 int restante_show(struct restante *r);
 int restante_save(struct restante *r);

@@ -18,7 +18,8 @@ PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
          'share/man/man5/restanted.conf.5', 'share/man/man8/restanted.8',
          'share/man/man8/restantectl.8'}
 EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf'}
-UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket'}
+UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket',
+         'lib/systemd/user/restante.service'}
 
 pytestmark = pytest.mark.skipif(MESON is None, reason='no meson')
 
