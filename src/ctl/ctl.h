@@ -33,6 +33,14 @@ struct ctl {
 	const char *from;
 	const char *read_as;
 	const char *uidl_format;
+	const char *login;
+	const char *passwords;
+	const char *tls;
+	const char *cafile;
+	const char *to;
+	const char *to_tls;
+	const char *to_passwords;
+	bool json;
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -61,6 +69,14 @@ enum ctl_option {
 	CTL_FROM = 1 << 19,
 	CTL_READ_AS = 1 << 20,
 	CTL_UIDL_FORMAT = 1 << 21,
+	CTL_LOGIN = 1 << 22,
+	CTL_PASSWORDS = 1 << 23,
+	CTL_TLS = 1 << 24,
+	CTL_CAFILE = 1 << 25,
+	CTL_TO = 1 << 26,
+	CTL_TO_TLS = 1 << 27,
+	CTL_TO_PASSWORDS = 1 << 28,
+	CTL_JSON = 1 << 29,
 };
 
 int ctl_user_add(struct ctl *ctl);
@@ -88,6 +104,7 @@ int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1]);
 gid_t ctl_server_group(const struct ctl *ctl);
 
 int ctl_import(struct ctl *ctl);
+int ctl_verify_uidl(struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

@@ -2,22 +2,27 @@
 /* restantectl import: mail from another server, with its UIDLs and their order. */
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "auth/user_name.h"
 #include "import/dovecot_format.h"
 #include "import/import_run.h"
 #include "import/import_source.h"
 #include "ctl/ctl.h"
 #include "ctl/maildrops.h"
+#include "ctl/old_server.h"
 
 struct import {
 	struct ctl *ctl;
 	struct store *store;
-	const char *user; /* whose mail is moving */
+	bool by_network;
+	struct ctl_server server; /* then */
+	const char *user;         /* whose mail is moving */
 	size_t users;
 	size_t failed_users;
 	struct import_result total;
@@ -66,8 +71,8 @@ static int find_place(const struct import *im, const struct ctl_maildrop *m, cha
 	return EX_OK;
 }
 
-static int open_source(const struct ctl *ctl, const struct import_place *place,
-		       struct import_source **ret_source, struct err *err)
+static int open_files(const struct ctl *ctl, const struct import_place *place,
+		      struct import_source **ret_source, struct err *err)
 {
 	if (strcmp(ctl->source, "dovecot") == 0)
 		return import_dovecot_open(
@@ -76,6 +81,28 @@ static int open_source(const struct ctl *ctl, const struct import_place *place,
 	if (strcmp(ctl->source, "courier") == 0)
 		return import_courier_open(place, ret_source, err);
 	return import_qmail_open(place, ret_source, err);
+}
+
+/* 0; negative errno with *err; or an exit status, which was said. */
+static int open_source(struct import *im, const struct ctl_maildrop *m,
+		       struct import_source **ret_source, struct err *err)
+{
+	char path[LIMIT_PATH];
+	char login[LIMIT_USER + 1];
+	char password[LIMIT_PASSWORD + 2];
+	struct import_place place;
+	struct import_server server;
+	int r;
+
+	if (!im->by_network) {
+		r = find_place(im, m, path, &place);
+		return r != EX_OK ? r : open_files(im->ctl, &place, ret_source, err);
+	}
+	r = ctl_server_user(&im->server, im->ctl, m, login, password, &server);
+	if (r == EX_OK)
+		r = import_pop3_source(&server, ret_source, err);
+	secret_wipe(password, sizeof(password));
+	return r;
 }
 
 static void print_result(const struct ctl *ctl, const char *who, const struct import_result *r)
@@ -116,6 +143,8 @@ static int status_of(int r)
 	case EBUSY:
 	case EAGAIN:
 	case ETIMEDOUT:
+	case ECONNREFUSED:
+	case ECONNRESET:
 		return EX_TEMPFAIL;
 	case EBADMSG:
 	case EINVAL:
@@ -140,24 +169,22 @@ static int import_user(void *arg, const struct ctl_maildrop *m)
 		.remark = remark,
 		.ctx = im,
 	};
-	char path[LIMIT_PATH];
 	struct import_result result;
-	struct import_place place;
 	struct err err;
 	int r;
 
 	im->user = m->user;
 	im->users++;
-	r = find_place(im, m, path, &place);
-	if (r != EX_OK)
-		return r;
-	r = open_source(im->ctl, &place, &job.source, &err);
+	r = open_source(im, m, &job.source, &err);
 	if (r == 0) {
 		r = import_run(&job, &result, &err);
 		import_source_close(job.source);
 	}
-	if (r < 0) {
+	if (r != 0)
 		im->failed_users++;
+	if (r > 0)
+		return r;
+	if (r < 0) {
 		return ctl_complain(status_of(r), "%s: %s", m->user, err.text);
 	}
 	print_result(im->ctl, m->user, &result);
@@ -165,18 +192,39 @@ static int import_user(void *arg, const struct ctl_maildrop *m)
 	return result.failed > 0 ? EX_DATAERR : EX_OK;
 }
 
+static int init_server(struct import *im)
+{
+	const struct ctl *const ctl = im->ctl;
+
+	im->by_network = strcmp(ctl->source, "pop3") == 0;
+	if (!im->by_network)
+		return EX_OK;
+	if (ctl->from == NULL)
+		return ctl_complain(EX_USAGE, "--from says which server has the mail");
+	if (ctl->all && ctl->passwords == NULL)
+		return ctl_complain(EX_USAGE, "--all wants --passwords: nobody types them all");
+	(void)signal(SIGPIPE, SIG_IGN);
+	return ctl_server_init(&im->server, ctl->from, ctl->tls, ctl->cafile, ctl->login,
+			       ctl->passwords);
+}
+
 int ctl_import(struct ctl *ctl)
 {
 	struct import im = {.ctl = ctl, .user = ""};
 	struct err err;
-	int status;
-	int r = store_new(ctl->config.store_driver, ctl->config.hostname, store_remark, &im,
-			  &im.store, &err);
+	int status = init_server(&im);
+	int r;
 
-	if (r < 0)
-		return ctl_fail(r, &err);
-	status = ctl_each_maildrop(ctl, import_user, &im);
+	if (status != EX_OK) {
+		ctl_server_done(&im.server);
+		return status;
+	}
+	r = store_new(ctl->config.store_driver, ctl->config.hostname, store_remark, &im, &im.store,
+		      &err);
+
+	status = r < 0 ? ctl_fail(r, &err) : ctl_each_maildrop(ctl, import_user, &im);
 	store_free(im.store);
+	ctl_server_done(&im.server);
 	if (ctl->all) {
 		(void)printf("%zu users, %zu of them failed; ", im.users, im.failed_users);
 		print_result(ctl, "in all", &im.total);

@@ -15,6 +15,7 @@
 
 #define DEFAULT_CONFIG RESTANTE_SYSCONFDIR "/restanted.conf"
 
+#define SERVER_OPTIONS (CTL_FROM | CTL_LOGIN | CTL_PASSWORDS | CTL_TLS | CTL_CAFILE)
 #define IMPORT_OPTIONS (CTL_ALL | CTL_FROM | CTL_READ_AS | CTL_DRY_RUN | CTL_REMOVE_GONE)
 
 static const struct ctl_command commands[] = {
@@ -101,6 +102,19 @@ static const struct ctl_command commands[] = {
 	 .wants_name = true,
 	 .options = IMPORT_OPTIONS,
 	 .run = ctl_import},
+	{.group = "import",
+	 .verb = "pop3",
+	 .arguments = "NAME",
+	 .what = "bring the mail of a POP3 server",
+	 .wants_name = true,
+	 .options = SERVER_OPTIONS | CTL_ALL | CTL_DRY_RUN | CTL_REMOVE_GONE,
+	 .run = ctl_import},
+	{.group = "verify-uidl",
+	 .arguments = "NAME",
+	 .what = "compare old and new server as clients see them",
+	 .wants_name = true,
+	 .options = SERVER_OPTIONS | CTL_ALL | CTL_TO | CTL_TO_TLS | CTL_TO_PASSWORDS | CTL_JSON,
+	 .run = ctl_verify_uidl},
 	{.group = "config",
 	 .verb = "check",
 	 .what = "check the configuration and the file of users",
@@ -130,6 +144,15 @@ static const struct {
 	{"uidl-format", "FORMAT", "import: Dovecot's pop3_uidl_format", CTL_UIDL_FORMAT},
 	{"dry-run", NULL, "import: say what would be done", CTL_DRY_RUN},
 	{"remove-gone", NULL, "import: delete what came and is gone there", CTL_REMOVE_GONE},
+	{"passwords", "FILE", "of users at the old server, \"user:password\" or \"*:password\"",
+	 CTL_PASSWORDS},
+	{"login", "PATTERN", "how they log in there; %u when not given", CTL_LOGIN},
+	{"tls", "HOW", "with it: implicit, stls or send-passwords-in-clear", CTL_TLS},
+	{"cafile", "FILE", "trust these certificates and no others", CTL_CAFILE},
+	{"to", "HOST[:PORT]", "verify-uidl: the new server", CTL_TO},
+	{"to-tls", "HOW", "verify-uidl: as --tls", CTL_TO_TLS},
+	{"to-passwords", "FILE", "verify-uidl: when they are others there", CTL_TO_PASSWORDS},
+	{"json", NULL, "verify-uidl: for programs", CTL_JSON},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -256,6 +279,30 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_UIDL_FORMAT:
 		ctl->uidl_format = value;
+		break;
+	case CTL_LOGIN:
+		ctl->login = value;
+		break;
+	case CTL_PASSWORDS:
+		ctl->passwords = value;
+		break;
+	case CTL_TLS:
+		ctl->tls = value;
+		break;
+	case CTL_CAFILE:
+		ctl->cafile = value;
+		break;
+	case CTL_TO:
+		ctl->to = value;
+		break;
+	case CTL_TO_TLS:
+		ctl->to_tls = value;
+		break;
+	case CTL_TO_PASSWORDS:
+		ctl->to_passwords = value;
+		break;
+	case CTL_JSON:
+		ctl->json = true;
 		break;
 	}
 }

@@ -21,8 +21,9 @@ static const char *const dirs[2] = {"new", "cur"};
 struct maildir_source {
 	struct import_source base;
 	const struct import_flavour *flavour;
-	const char *uidl_format; /* Borrowed, as all of place */
-	struct import_place place;
+	const char *uidl_format;   /* Borrowed */
+	struct import_place place; /* its path is the one that follows */
+	char path[LIMIT_PATH];
 	int root_fd; /* -1: there is no such Maildir. Owned */
 };
 
@@ -280,7 +281,8 @@ static int copy(int fd, struct import_text *to, bool *ret_compressed)
 }
 
 static int fetch(struct import_source *base, const struct import_listing *l,
-		 const struct import_message *m, struct import_text *to, struct err *err)
+		 const struct import_message *m, struct import_text *to, uint64_t *ret_arrived,
+		 struct err *err)
 {
 	struct maildir_source *const s = of(base);
 	const struct span name = import_name(l, m);
@@ -291,6 +293,7 @@ static int fetch(struct import_source *base, const struct import_listing *l,
 
 	if (r < 0)
 		return r;
+	*ret_arrived = m->arrived;
 	errno = ENOENT;
 	fd = open_message(s, name, m);
 	r = fd < 0 ? -errno : copy(fd, to, &compressed);
@@ -355,6 +358,8 @@ int import_maildir_open(const struct import_place *place, const struct import_fl
 		.place = *place,
 		.root_fd = -1,
 	};
+	(void)snprintf(s->path, sizeof(s->path), "%s", place->path);
+	s->place.path = s->path;
 	r = open_root(s, err);
 	if (r < 0) {
 		close_source(&s->base);

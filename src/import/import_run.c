@@ -81,7 +81,7 @@ static int bring(struct run *run, size_t i, struct err *err)
 	if (r < 0)
 		return r;
 	import_text_begin(run->text, fd);
-	r = s->ops->fetch(s, &run->listing, m, run->text, &why);
+	r = s->ops->fetch(s, &run->listing, m, run->text, &info.arrived, &why);
 	if (r == -ENOENT || r == -EACCES || r == -EBADMSG) {
 		remark(run, "message %zu isn't brought: %s", run->index[i] + 1, why.text);
 		return 1;

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "store/store.h"
 #include "import/import_listing.h"
+#include "import/import_server.h"
 #include "import/import_text.h"
 
 struct import_source;
@@ -21,9 +22,13 @@ struct import_source;
 struct import_source_ops {
 	/* All messages, in the server's order, into an empty listing. Once. */
 	int (*list)(struct import_source *s, struct import_listing *l, struct err *err);
-	/* One of them, in whatever line ends it has there. -ENOENT: it is gone meanwhile. */
+	/*
+	 * One of them, in whatever line ends it has there. -ENOENT: it is gone meanwhile.
+	 * *ret_arrived may be left at 0: not known, or as the listing says.
+	 */
 	int (*fetch)(struct import_source *s, const struct import_listing *l,
-		     const struct import_message *m, struct import_text *to, struct err *err);
+		     const struct import_message *m, struct import_text *to, uint64_t *ret_arrived,
+		     struct err *err);
 	void (*close)(struct import_source *s);
 };
 
@@ -34,9 +39,9 @@ struct import_source {
 	uint64_t inode;
 };
 
-/* Where to look, and with whose rights. Borrowed. */
+/* Where to look, and with whose rights. */
 struct import_place {
-	const char *path; /* absolute */
+	const char *path; /* absolute, below LIMIT_PATH octets */
 	uint32_t uid;     /* UINT32_MAX: ours */
 	uint32_t gid;
 };
@@ -55,6 +60,10 @@ int import_courier_open(const struct import_place *place, struct import_source *
 /* One of qmail-pop3d's: the names are the UIDLs, the files' times the order. */
 int import_qmail_open(const struct import_place *place, struct import_source **ret_source,
 		      struct err *err);
+
+/* A maildrop at a POP3 server. Nothing there is changed. */
+int import_pop3_source(const struct import_server *server, struct import_source **ret_source,
+		       struct err *err);
 
 static inline void import_source_close(struct import_source *s)
 {

@@ -83,7 +83,8 @@ int moving_fd(struct moving *m, int *ret_fd, struct err *err);
 struct moving_info {
 	uint64_t octets;
 	uint64_t dot_lines;
-	char flags[8]; /* of Maildir, sorted: "FRS"; "": none, and no mail reader has seen it */
+	uint64_t arrived; /* in seconds since 1970, for the file's time; 0: as was planned */
+	char flags[8];    /* of Maildir, sorted: "FRS"; "": none, and no mail reader has seen it */
 };
 
 /* The file of moving_fd() is message i, and synced. */

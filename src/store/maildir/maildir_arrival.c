@@ -46,7 +46,8 @@ static int arrive_as_owner(struct maildir_moving *m, const struct moving_message
 {
 	const enum maildir_where where = info->flags[0] != '\0' ? MAILDIR_CUR : MAILDIR_NEW;
 	struct maildir_name parts;
-	const struct timespec arrived = {.tv_sec = (time_t)msg->arrived};
+	const struct timespec arrived = {
+		.tv_sec = (time_t)(info->arrived != 0 ? info->arrived : msg->arrived)};
 	struct incoming_name name = {
 		.octets = info->octets,
 		.dot_lines = info->dot_lines,
