@@ -94,6 +94,10 @@ static int open_source(struct import *im, const struct ctl_maildrop *m,
 	struct import_server server;
 	int r;
 
+	if (strcmp(im->ctl->source, "doveadm") == 0) {
+		r = ctl_server_login(im->ctl->login, im->ctl, m->user, login);
+		return r != EX_OK ? r : import_doveadm_open(im->ctl->from, login, ret_source, err);
+	}
 	if (!im->by_network) {
 		r = find_place(im, m, path, &place);
 		return r != EX_OK ? r : open_files(im->ctl, &place, ret_source, err);
@@ -196,6 +200,8 @@ static int init_server(struct import *im)
 {
 	const struct ctl *const ctl = im->ctl;
 
+	/* Whoever hangs up is an error of that user's, not our end. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	im->by_network = strcmp(ctl->source, "pop3") == 0;
 	if (!im->by_network)
 		return EX_OK;
@@ -203,7 +209,6 @@ static int init_server(struct import *im)
 		return ctl_complain(EX_USAGE, "--from says which server has the mail");
 	if (ctl->all && ctl->passwords == NULL)
 		return ctl_complain(EX_USAGE, "--all wants --passwords: nobody types them all");
-	(void)signal(SIGPIPE, SIG_IGN);
 	return ctl_server_init(&im->server, ctl->from, ctl->tls, ctl->cafile, ctl->login,
 			       ctl->passwords);
 }

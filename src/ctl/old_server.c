@@ -96,7 +96,6 @@ void ctl_server_done(struct ctl_server *s)
 	*s = (struct ctl_server){.login = NULL};
 }
 
-/* How the user is called at that server. */
 static bool make_login(const char *pattern, const struct ctl *ctl, const char *user,
 		       char ret_login[static LIMIT_USER + 1])
 {
@@ -123,6 +122,14 @@ static bool make_login(const char *pattern, const struct ctl *ctl, const char *u
 	}
 	ret_login[out.n] = '\0';
 	return ok && out.n > 0;
+}
+
+int ctl_server_login(const char *pattern, const struct ctl *ctl, const char *user,
+		     char ret_login[static LIMIT_USER + 1])
+{
+	if (make_login(pattern != NULL ? pattern : "%u", ctl, user, ret_login))
+		return EX_OK;
+	return ctl_complain(EX_USAGE, "'%s' makes no login of '%s'", pattern, user);
 }
 
 /* The line "user:password", or "*:password" for those that have none of their own. */
@@ -174,10 +181,10 @@ int ctl_server_user(struct ctl_server *s, const struct ctl *ctl, const struct ct
 		    char ret_password[static LIMIT_PASSWORD + 2], struct import_server *ret_server)
 {
 	struct span password = span_of(NULL, 0);
-	int status;
+	int status = ctl_server_login(s->login, ctl, m->user, ret_login);
 
-	if (!make_login(s->login != NULL ? s->login : "%u", ctl, m->user, ret_login))
-		return ctl_complain(EX_USAGE, "'%s' makes no login of '%s'", s->login, m->user);
+	if (status != EX_OK)
+		return status;
 	if (s->passwords_path == NULL) {
 		status = ask(s, ret_login);
 		if (status != EX_OK)

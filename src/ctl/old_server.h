@@ -28,6 +28,10 @@ int ctl_server_init(struct ctl_server *s, const char *where, const char *tls, co
 		    const char *login, const char *passwords);
 void ctl_server_done(struct ctl_server *s);
 
+/* How the user is called at a server where logins look like pattern; "%u" for NULL. */
+int ctl_server_login(const char *pattern, const struct ctl *ctl, const char *user,
+		     char ret_login[static LIMIT_USER + 1]);
+
 /*
  * Fills in the user's login and password, wherever they come from: the file, or for want of
  * one the terminal. *ret_server borrows from s and ret_login. An exit status.

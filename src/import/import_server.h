@@ -37,7 +37,10 @@ struct import_pop3;
 int import_pop3_open(const struct import_server *server, struct import_pop3 **ret_session,
 		     struct err *err);
 
-/* The same over a socket to a program that has logged in already, called name in errors. */
+/*
+ * The same over a socket to a program that has logged in already, called name in errors. fd is
+ * the session's from here on, also when that fails.
+ */
 int import_pop3_attach(int fd, const char *name, struct import_pop3 **ret_session, struct err *err);
 
 /*

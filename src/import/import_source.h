@@ -65,6 +65,14 @@ int import_qmail_open(const struct import_place *place, struct import_source **r
 int import_pop3_source(const struct import_server *server, struct import_source **ret_source,
 		       struct err *err);
 
+/*
+ * A mailbox of a Dovecot that is running, in whatever form it keeps it (sdbox, mdbox, ...), by
+ * doveadm. config is Dovecot's configuration, or NULL for the one it finds; user is who it
+ * knows him as.
+ */
+int import_doveadm_open(const char *config, const char *user, struct import_source **ret_source,
+			struct err *err);
+
 static inline void import_source_close(struct import_source *s)
 {
 	if (s != NULL)

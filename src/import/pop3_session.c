@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec/pop3/pop3_listing.h"
 #include "net/dial.h"
@@ -134,6 +135,25 @@ int import_pop3_open(const struct import_server *server, struct import_pop3 **re
 	return 0;
 }
 
+/*
+ * A program that greets although it has been greeted for would answer each command with the
+ * answer to the one before it. CAPA takes both: its list ends at the same dot, whether one
+ * line more is in front of it or not.
+ */
+static enum fetch_status settle(struct import_pop3 *s, struct err *err)
+{
+	enum pop3_client_status status;
+	struct pop3_client_event e;
+	enum fetch_status fs = dialogue_ask(&s->dialogue, &(struct pop3_command){.verb = POP3_CAPA},
+					    &status, &e, err);
+
+	if (fs == FETCH_OK && status == POP3_CLIENT_ERR)
+		return login_refusal(&s->dialogue, &e, err);
+	while (fs == FETCH_OK && status != POP3_CLIENT_END)
+		fs = dialogue_event(&s->dialogue, &status, &e, err);
+	return fs;
+}
+
 int import_pop3_attach(int fd, const char *name, struct import_pop3 **ret_session, struct err *err)
 {
 	const struct dialogue_watch nobody = {0};
@@ -144,13 +164,14 @@ int import_pop3_attach(int fd, const char *name, struct import_pop3 **ret_sessio
 
 	if (s == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
 		free(s);
+		(void)close(fd);
 		return err_sys(err, ENOMEM, "cannot speak with %s", name);
 	}
 	(void)put(s->name, sizeof(s->name), name);
 	dialogue_open(&s->dialogue, fd, s->name, IDLE_MS, -1, &nobody);
 	fs = dialogue_event(&s->dialogue, &status, &e, err);
-	if (fs == FETCH_OK && status == POP3_CLIENT_ERR)
-		fs = login_refusal(&s->dialogue, &e, err);
+	if (fs == FETCH_OK)
+		fs = settle(s, err);
 	if (fs != FETCH_OK) {
 		dialogue_close(&s->dialogue);
 		free(s);
