@@ -275,6 +275,7 @@ int userdb_maildrop(const struct user_record *r, const struct userdb_place *plac
 	if (r->rules.wrong != 0)
 		return err_set(err, EINVAL, "a rule of the user's cannot be understood");
 	maildrop_rules_override(&m.rules, &r->rules);
+	maildrop_rules_bound(&m.rules, &place->bounds);
 
 	if (place->own_ids) {
 		m.uid = r->uid;

@@ -127,6 +127,7 @@ struct userdb_place {
 	const char *default_domain;
 	bool own_ids; /* mail belongs to each user's own uid and gid, not to one for all */
 	const struct maildrop_rules *rules;
+	struct maildrop_bounds bounds;
 };
 
 struct userdb_maildrop {

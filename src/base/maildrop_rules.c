@@ -37,7 +37,7 @@ static const struct row rows[] = {
 	{{"dele_days", A_NUMBER, false}, NUMBER, AT(dele_days), .max = DAYS_MAX},
 	{{"newest", A_NUMBER, false}, NUMBER, AT(newest), .max = UINT32_MAX},
 	{{"expire_days", A_NUMBER, false}, NUMBER, AT(expire_days), .max = DAYS_MAX},
-	{{"login_delay", A_TIME, false}, SECONDS, AT(login_delay), .max = DAY},
+	{{"login_delay", A_TIME, true}, SECONDS, AT(login_delay), .max = DAY},
 	{{"device_days", A_NUMBER, false}, NUMBER, AT(device_days), .max = DAYS_MAX},
 	{{"trash", A_FOLDER, false}, FOLDER, TEXT(trash)},
 	{{"folders", "folders' names such as \"INBOX,Junk\"", false}, FOLDERS, TEXT(folders)},
@@ -256,6 +256,12 @@ bool maildrop_rules_put(struct out *out, const struct maildrop_rules *r, unsigne
 		return out_put(out, span_str(at));
 	}
 	return false;
+}
+
+void maildrop_rules_bound(struct maildrop_rules *r, const struct maildrop_bounds *b)
+{
+	if (r->login_delay > b->login_delay)
+		r->login_delay = b->login_delay;
 }
 
 /* ---- what a user's row says ---- */

@@ -72,6 +72,17 @@ int maildrop_rules_set(struct maildrop_rules *r, struct span name, struct span v
 /* Writes the value of rule i as maildrop_rules_set() reads it. False when there is no room. */
 bool maildrop_rules_put(struct out *out, const struct maildrop_rules *r, unsigned i);
 
+/*
+ * How far users' own rules may go. CAPA is asked before anybody knows who the user is, and
+ * RFC 2449 wants a promise then that holds for every user.
+ */
+struct maildrop_bounds {
+	uint32_t login_delay; /* seconds at most */
+};
+
+/* What goes further is brought back. */
+void maildrop_rules_bound(struct maildrop_rules *r, const struct maildrop_bounds *b);
+
 /* What a user's row says; the rest is as the configuration says. Zeroed: nothing. */
 struct maildrop_own_rules {
 	uint32_t given; /* bit i: rule i is */

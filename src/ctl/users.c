@@ -457,6 +457,7 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 		.default_domain = ctl->config.default_domain,
 		.own_ids = ctl->config.mail_user[0] == '\0',
 		.rules = &ctl->config.rules,
+		.bounds = config_bounds(&ctl->config),
 	};
 	struct user_record record = {.uid = user->uid, .gid = user->gid};
 	struct userdb_maildrop maildrop;

@@ -17,10 +17,12 @@ void users_print_rules(const struct ctl *ctl, struct span words)
 {
 	struct maildrop_rules rules = ctl->config.rules;
 	struct maildrop_own_rules own = {0};
+	const struct maildrop_bounds bounds = config_bounds(&ctl->config);
 	const struct maildrop_rule *rule;
 
 	(void)maildrop_own_rules_read(&own, words, NULL);
 	maildrop_rules_override(&rules, &own);
+	maildrop_rules_bound(&rules, &bounds);
 	for (unsigned i = 0; (rule = maildrop_rule(i)) != NULL; i++) {
 		char text[256];
 		struct out out = {.p = text, .cap = sizeof(text)};
@@ -59,6 +61,29 @@ static int edit(const struct ctl *ctl, const struct span *rules, size_t n, const
 	return r != EX_OK ? r : ctl_printed();
 }
 
+/* What the configuration would bring back is refused while somebody is there to read why. */
+static int check_bounds(const struct ctl *ctl, const struct maildrop_own_rules *own)
+{
+	const struct maildrop_bounds bounds = config_bounds(&ctl->config);
+	struct maildrop_rules bounded = own->rules;
+	const struct maildrop_rule *rule;
+
+	maildrop_rules_bound(&bounded, &bounds);
+	for (unsigned i = 0; (rule = maildrop_rule(i)) != NULL; i++) {
+		char text[2][256];
+		struct out wanted = {.p = text[0], .cap = sizeof(text[0])};
+		struct out held = {.p = text[1], .cap = sizeof(text[1])};
+
+		if ((own->given & 1U << i) != 0 && maildrop_rules_put(&wanted, &own->rules, i) &&
+		    maildrop_rules_put(&held, &bounded, i) &&
+		    !span_eq(out_span(&wanted), out_span(&held)))
+			return ctl_complain(
+				EX_DATAERR, "%s=%.*s: the configuration allows a user %.*s",
+				rule->name, (int)wanted.n, wanted.p, (int)held.n, held.p);
+	}
+	return EX_OK;
+}
+
 int ctl_user_set(struct ctl *ctl)
 {
 	struct maildrop_own_rules own = {0};
@@ -86,7 +111,10 @@ int ctl_user_set(struct ctl *ctl)
 		names[n++] = name;
 	}
 	words[out.n] = '\0';
-	return edit(ctl, names, n, words);
+
+	const int r = check_bounds(ctl, &own);
+
+	return r != EX_OK ? r : edit(ctl, names, n, words);
 }
 
 static bool is_rule(const char *name)

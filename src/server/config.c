@@ -231,6 +231,15 @@ int config_load(const char *path, struct config *ret_config, struct err *err)
 	return r;
 }
 
+struct maildrop_bounds config_bounds(const struct config *c)
+{
+	const uint32_t delay = c->rules.login_delay;
+
+	return (struct maildrop_bounds){
+		.login_delay = c->login_delay_max > delay ? c->login_delay_max : delay,
+	};
+}
+
 const char *config_warning(const struct config *c, unsigned i)
 {
 	const char *const warnings[] = {

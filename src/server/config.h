@@ -96,6 +96,7 @@ struct config {
 	uint32_t lmtp_max_recipients;
 	enum config_delivered_to lmtp_delivered_to;
 	uint64_t quota_grace;        /* octets by which the last message may exceed a quota */
+	uint32_t login_delay_max;    /* seconds; 0: login_delay */
 	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */
@@ -128,6 +129,9 @@ static inline bool config_has_tls(const struct config *c)
  * wrong in the file, otherwise as reading it went.
  */
 int config_load(const char *path, struct config *ret_config, struct err *err);
+
+/* What users' own rules are held to. */
+struct maildrop_bounds config_bounds(const struct config *c);
 
 /* What is allowed and still worth a line in the log. Number i from 0, or NULL past the end. */
 const char *config_warning(const struct config *c, unsigned i);

@@ -129,6 +129,11 @@ const struct config_row config_rows[] = {
 	{{"quota_grace", "size", "10M", "by how much the last message may exceed quota_octets"},
 	 .kind = SIZE, AT(quota_grace), .max = UINT64_C(1) << 50},
 
+	{{"login_delay", "duration", "0", "time from one login of a user to the next; 0: none"},
+	 .kind = RULE},
+	{{"login_delay_max", "duration", "0", "the longest login_delay of any user; 0: login_delay"},
+	 SECONDS(login_delay_max, 0, DAY)},
+
 	/* Limits */
 	{{"listeners", "number", "0", "listener processes; 0: one a core"}, NUM(listeners, 0, 256)},
 	{{"max_connections", "number", "10000", "connections in all"},

@@ -177,6 +177,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_OPENED] = {"opened", FROM(STORAGE), FROM(LISTENER), FD_WHEN_OK, SESSION_SET,
 		sizeof(struct ipc_opened), NULL,
 		CHECKS(STATUS(ipc_opened), MAX(ipc_opened, count, INDEX_COUNT_MAX),
+		       ZERO(ipc_opened, zero),
 		       STR(ipc_opened, user))},
 	[IPC_MESSAGE] = {"message", FROM(STORAGE), FROM(LISTENER), FD_WHEN_OK, SESSION_SET,
 		sizeof(struct ipc_message), NULL,
@@ -211,6 +212,7 @@ static const char *const status_names[IPC_STATUSES] = {
 	[IPC_PERMANENT] = "permanent",
 	[IPC_NO_SPACE] = "no-space",
 	[IPC_NO_USER] = "no-user",
+	[IPC_LOGIN_DELAY] = "login-delay",
 	[IPC_OVER_QUOTA] = "over-quota",
 	[IPC_GONE] = "gone",
 };

@@ -82,6 +82,7 @@ enum ipc_status {
 	IPC_PERMANENT,       /* [SYS/PERM] */
 	IPC_NO_SPACE,        /* [SYS/TEMP], 452 */
 	IPC_NO_USER,         /* 550 */
+	IPC_LOGIN_DELAY,     /* [LOGIN-DELAY] */
 	IPC_OVER_QUOTA,      /* 452: of this user, not of the disk */
 	IPC_GONE,            /* this message: taken away or changed by another program */
 	IPC_STATUSES
@@ -251,6 +252,8 @@ struct ipc_opened {
 	uint32_t status;
 	uint32_t count;
 	uint64_t octets;
+	uint32_t login_delay; /* seconds; for CAPA */
+	uint32_t zero;
 	char user[LIMIT_USER + 1]; /* as auth knows the user; for the log */
 };
 

@@ -130,6 +130,13 @@ static bool put_fact(struct out *out, struct span keyword, struct span argument)
 				   out_put(out, argument) && out_put(out, EOL));
 }
 
+/* "KEYWORD number", and "USER" where the user's own number is known only after login. */
+static bool put_number(struct out *out, struct span keyword, uint32_t number, bool by_user)
+{
+	return out_put(out, keyword) && out_char(out, ' ') && out_u64(out, number) &&
+	       (!by_user || out_put(out, SPAN_LIT(" USER"))) && out_put(out, EOL);
+}
+
 bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 {
 	const bool stls = capa->stls && capa->state == POP3_AUTHORIZATION;
@@ -141,6 +148,8 @@ bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 		(!stls || out_put(out, SPAN_LIT("STLS\r\n"))) &&
 		(!capa->user || out_put(out, SPAN_LIT("USER\r\n"))) &&
 		put_fact(out, SPAN_LIT("SASL"), capa->sasl) &&
+		(capa->login_delay == 0 ||
+		 put_number(out, SPAN_LIT("LOGIN-DELAY"), capa->login_delay, capa->by_user)) &&
 		put_fact(out, SPAN_LIT("IMPLEMENTATION"), capa->implementation) &&
 		pop3_reply_end(out)) ||
 	       out_undo(out, before);

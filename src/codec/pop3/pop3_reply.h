@@ -68,6 +68,8 @@ struct pop3_capa {
 	enum pop3_language language; /* of the first line */
 	bool stls;                   /* STLS would be taken now; announced before login only */
 	bool user;                   /* USER and PASS would be taken */
+	uint32_t login_delay;        /* seconds (RFC 2449 section 6.5); 0: not said */
+	bool by_user;                /* some users have less of it than is said here */
 	struct span sasl;            /* mechanisms, parted by spaces; empty: no SASL */
 	struct span implementation;  /* "restante"; empty: not said */
 };

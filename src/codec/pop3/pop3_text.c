@@ -68,6 +68,7 @@ static const struct {
 	{ "cannot log in now, try again later", "今はログインできません。後でもう一度試してください" },
 	{ "cannot log in: the server's operator must mend something", "ログインできません。サーバーの管理者による修正が必要です" },
 	{ "no space left, try again later", "空き容量がありません。後でもう一度試してください" },
+	{ "too soon after the last login", "前回のログインから間がありません" },
 	{ "try again later", "後でもう一度試してください" },
 
 	/* The maildrop */

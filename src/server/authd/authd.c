@@ -249,6 +249,7 @@ static void free_authd(struct authd *ad)
 	userdb_free(ad->userdb);
 	sasl_context_free(ad->sasl);
 	auth_cache_free(ad->cache);
+	login_times_free(ad->times);
 	app_passwords_free(ad->apps);
 	if (ad->apps_used >= 0)
 		(void)close(ad->apps_used);
@@ -295,10 +296,11 @@ static int start(struct process *p, struct err *err)
 	TAILQ_INIT(&ad->turns);
 	TAILQ_INIT(&ad->delayed);
 	ad->cache = auth_cache_new();
+	ad->times = login_times_new();
 	ad->sasl = sasl_context_new(p->config->hostname);
 	ad->userdb = open_users(p->config);
-	if (ad->cache == NULL || ad->sasl == NULL || ad->userdb == NULL || !open_apps(ad) ||
-	    !scram_salt_key(p->config->hostname, ad->salt_key)) {
+	if (ad->cache == NULL || ad->times == NULL || ad->sasl == NULL || ad->userdb == NULL ||
+	    !open_apps(ad) || !scram_salt_key(p->config->hostname, ad->salt_key)) {
 		(void)err_sys(err, ENOMEM, "cannot start");
 		goto free;
 	}

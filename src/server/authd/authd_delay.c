@@ -4,6 +4,8 @@
  * slows a guesser down, and hides how long the verification took: which user
  * exists, and which scheme the hash has.
  *
+ * And some requests wait before anything is done about them.
+ *
  * There are never more of these than sessions, for each session has one request.
  */
 #include "base/clock.h"
@@ -36,7 +38,12 @@ static void on_timer(uv_timer_t *timer)
 
 	while ((r = TAILQ_FIRST(&ad->delayed)) != NULL && r->answer_ms <= now) {
 		TAILQ_REMOVE(&ad->delayed, r, queue);
-		request_refuse(r, r->status);
+		if (r->state == REQUEST_WAITING) {
+			r->state = REQUEST_LOOKUP;
+			r->then(r);
+		} else {
+			request_refuse(r, r->status);
+		}
 	}
 	start_timer(ad);
 }
@@ -49,19 +56,12 @@ int authd_delay_init(struct authd *ad)
 	return r;
 }
 
-void authd_delay_refuse(struct request *r, enum ipc_status status)
+static void queue_until(struct request *r, uint64_t at_ms)
 {
 	struct authd *ad = r->ad;
 	struct request *before;
 
-	r->answer_ms = r->begun_ms + authd_config(ad)->auth_failure_delay_ms;
-	if (r->answer_ms <= clock_mono_ms()) {
-		request_refuse(r, status);
-		return;
-	}
-	request_drop_login(r);
-	r->state = REQUEST_DELAYED;
-	r->status = status;
+	r->answer_ms = at_ms;
 	/* Nearly always the last, for most began in this order. */
 	TAILQ_FOREACH_REVERSE(before, &ad->delayed, request_queue, queue)
 	{
@@ -74,6 +74,27 @@ void authd_delay_refuse(struct request *r, enum ipc_status status)
 		TAILQ_INSERT_HEAD(&ad->delayed, r, queue);
 	if (TAILQ_FIRST(&ad->delayed) == r)
 		start_timer(ad);
+}
+
+void authd_delay_refuse(struct request *r, enum ipc_status status)
+{
+	const uint64_t at_ms = r->begun_ms + authd_config(r->ad)->auth_failure_delay_ms;
+
+	if (at_ms <= clock_mono_ms()) {
+		request_refuse(r, status);
+		return;
+	}
+	request_drop_login(r);
+	r->state = REQUEST_DELAYED;
+	r->status = status;
+	queue_until(r, at_ms);
+}
+
+void authd_delay_until(struct request *r, uint64_t at_ms, request_step *then)
+{
+	r->state = REQUEST_WAITING;
+	r->then = then;
+	queue_until(r, at_ms);
 }
 
 void authd_delay_forget(struct request *r)

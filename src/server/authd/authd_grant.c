@@ -4,17 +4,35 @@
 #include "base/log.h"
 #include "server/authd/authd_priv.h"
 
-/* The message for storage, or why there can't be one. */
-static enum ipc_status make_grant(const struct request *r, const struct user_record *record,
-				  enum ipc_type type, union ipc_msg **ret_m)
+static struct userdb_place place_of(const struct request *r)
 {
 	const struct config *config = authd_config(r->ad);
-	const struct userdb_place place = {
+
+	return (struct userdb_place){
 		.mail_location = config->mail_location,
 		.default_domain = config->default_domain,
 		.own_ids = config->mail_user[0] == '\0',
 		.rules = &config->rules,
+		.bounds = config_bounds(config),
 	};
+}
+
+bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)
+{
+	const struct userdb_place place = place_of(r);
+	struct userdb_maildrop maildrop;
+
+	if (userdb_maildrop(&r->login->record, &place, &maildrop, NULL) < 0)
+		return false;
+	*ret_rules = maildrop.rules;
+	return true;
+}
+
+/* The message for storage, or why there can't be one. */
+static enum ipc_status make_grant(const struct request *r, const struct user_record *record,
+				  enum ipc_type type, union ipc_msg **ret_m)
+{
+	const struct userdb_place place = place_of(r);
 	struct userdb_maildrop maildrop;
 	struct err err;
 

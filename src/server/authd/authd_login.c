@@ -29,8 +29,53 @@ void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 		request_refuse(r, status);
 }
 
+/*
+ * A client that is a moment early hears its +OK a moment later: its user would hear of a
+ * refusal, and not know what to make of it.
+ */
+#define EARLY_MAX_MS 10000
+
+static void grant_again(struct request *r);
+
+/*
+ * RFC 2449 section 6.5. False: it is too soon after the last login, and the request waits or
+ * was refused.
+ */
+static bool delay_is_over(struct request *r)
+{
+	struct maildrop_rules rules;
+	const uint64_t now = clock_mono_ms();
+
+	/* What is wrong with the rules, grant_open() finds and says. */
+	if (!grant_rules(r, &rules) || rules.login_delay == 0)
+		return true;
+
+	const uint64_t last = login_times_get(r->ad->times, r->login->record.name, rules.device);
+	const uint64_t next = last + (uint64_t)rules.login_delay * 1000;
+
+	if (last == 0 || next <= now)
+		return true;
+	if (next - now <= EARLY_MAX_MS)
+		authd_delay_until(r, next, grant_again);
+	else
+		login_refuse(r, IPC_LOGIN_DELAY, "login-delay");
+	return false;
+}
+
+static void note_login(const struct request *r)
+{
+	struct maildrop_rules rules;
+
+	if (grant_rules(r, &rules) && rules.login_delay != 0)
+		login_times_put(r->ad->times, r->login->record.name, rules.device, clock_mono_ms());
+}
+
 static void grant(struct request *r, bool remembered)
 {
+	r->login->remembered = remembered;
+	if (!delay_is_over(r))
+		return;
+
 	const enum ipc_status status = grant_open(r);
 
 	if (status != IPC_OK) {
@@ -38,6 +83,7 @@ static void grant(struct request *r, bool remembered)
 		request_refuse(r, status);
 		return;
 	}
+	note_login(r);
 	log_event(
 		LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
 		log_str("user", r->login->record.name), log_str("remote", r->login->origin.remote),
@@ -45,6 +91,12 @@ static void grant(struct request *r, bool remembered)
 		log_str(r->login->app.name[0] != '\0' ? "app_password" : NULL, r->login->app.name),
 		log_num("remembered", remembered));
 	request_free(r);
+}
+
+/* Others of the user's may have been let in meanwhile: everything is looked at anew. */
+static void grant_again(struct request *r)
+{
+	grant(r, r->login->remembered);
 }
 
 bool login_take_user(struct request *r, enum userdb_status status, const struct user_record *record)

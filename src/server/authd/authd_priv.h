@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "auth/app_password.h"
 #include "auth/cache.h"
+#include "auth/login_times.h"
 #include "auth/sasl_server.h"
 #include "auth/userdb.h"
 #include "server/ipc.h"
@@ -47,6 +48,7 @@ struct link {
  *	          ├─> QUEUED ─> HASHING ─┬─> granted, freed
  *	          ├──────────────────────┤
  *	          │                      └─> DELAYED ─> refused, freed
+ *	          ├─> WAITING ─> as if it came only now
  *	          └─> answered at once, freed
  *
  * A cancelled one is freed at once, but for HASHING: then the pool has it, and
@@ -58,6 +60,7 @@ enum request_state {
 	REQUEST_QUEUED,
 	REQUEST_HASHING,
 	REQUEST_DELAYED,
+	REQUEST_WAITING,
 };
 
 /*
@@ -94,6 +97,7 @@ struct login {
 	const char *why_not; /* NULL, or why the keys are nobody's. A literal */
 	struct auth_cache_key key;
 	bool has_key;
+	bool remembered;     /* the password was */
 	uint64_t place;      /* where they are: an address or a network */
 	struct trier *trier; /* counted in while not NULL */
 	struct guest *guest; /* QUEUED */
@@ -110,6 +114,8 @@ struct login {
 	struct err err;
 };
 
+typedef void request_step(struct request *r);
+
 struct request {
 	LIST_ENTRY(request) bucket;
 	TAILQ_ENTRY(request) of_link;
@@ -119,7 +125,8 @@ struct request {
 	uint64_t id;       /* the session */
 	enum request_state state;
 	uint64_t begun_ms;
-	uint64_t answer_ms;     /* DELAYED: when */
+	uint64_t answer_ms;     /* DELAYED, WAITING: when */
+	request_step *then;     /* WAITING: what */
 	enum ipc_status status; /* DELAYED: what */
 	struct login *login;    /* Owned. NULL when DELAYED */
 };
@@ -138,6 +145,7 @@ struct authd {
 	struct userdb *userdb;        /* Owned */
 	struct sasl_context *sasl;    /* Owned */
 	struct auth_cache *cache;     /* Owned */
+	struct login_times *times;    /* Owned */
 	struct app_passwords *apps;   /* Owned. NULL: the configuration has none */
 	int apps_used;                /* Owned: app_password_use.h. -1: not kept */
 	TAILQ_HEAD(, link) listeners; /* Owned */
@@ -149,7 +157,7 @@ struct authd {
 	size_t n_requests; /* cancelled ones in the pool too */
 	unsigned hashing;
 	unsigned hashing_max;
-	struct request_queue delayed; /* by answer_ms */
+	struct request_queue delayed; /* DELAYED and WAITING, by answer_ms */
 	uv_timer_t delay_timer;
 	uint64_t seed;                    /* of the hashes: odd */
 	uint8_t salt_key[SCRAM_SALT_KEY]; /* of scram_salt_make_up() */
@@ -189,6 +197,9 @@ int authd_delay_init(struct authd *ad);
 /* Answers status when the request is as old as the configuration says, and frees it. */
 void authd_delay_refuse(struct request *r, enum ipc_status status);
 void authd_delay_forget(struct request *r);
+
+/* Does then(r) at that time, unless it is cancelled before. */
+void authd_delay_until(struct request *r, uint64_t at_ms, request_step *then);
 
 /* ---- authd_pool.c: verifying passwords takes long ---- */
 
@@ -244,6 +255,9 @@ void rcpt_lookup(struct link *l, const struct ipc_rcpt *m);
 
 /* IPC_OK: storage has been told. Otherwise why not; the reason is in the log. */
 enum ipc_status grant_open(const struct request *r);
+
+/* By which rules the user's maildrop will be opened. False: they can't be understood. */
+bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules);
 enum ipc_status grant_deliver(const struct request *r, const struct user_record *record,
 			      bool *ret_quota);
 

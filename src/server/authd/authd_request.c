@@ -96,6 +96,7 @@ void request_cancel(struct request *r)
 		authd_queue_forget(r);
 		break;
 	case REQUEST_DELAYED:
+	case REQUEST_WAITING:
 		authd_delay_forget(r);
 		break;
 	case REQUEST_LOOKUP:

@@ -87,12 +87,16 @@ static bool may_start_tls(const struct pop3_session *p)
 void pop3_capa(struct pop3_session *p)
 {
 	char names[128];
+	const struct config *const config = p->base.listener->config;
+	const bool known = p->state == POP3_TRANSACTION;
 	const struct pop3_capa capa = {
 		.state = p->state,
 		.language = p->language,
 		.stls = may_start_tls(p),
 		.user = session_is_private(&p->base),
 		.sasl = offered(p, names, sizeof(names)),
+		.login_delay = known ? p->login_delay : config_bounds(config).login_delay,
+		.by_user = !known,
 		.implementation = SPAN_LIT("restante"),
 	};
 	const bool fits = pop3_reply_capa(&p->base.out, &capa);
@@ -346,6 +350,7 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const cha
 				   "cannot log in: the server's operator must mend something"},
 		[IPC_NO_SPACE] = {POP3_CODE_SYS_TEMP, "no space left, try again later"},
 		[IPC_NO_USER] = {POP3_CODE_AUTH, "wrong name or password"},
+		[IPC_LOGIN_DELAY] = {POP3_CODE_LOGIN_DELAY, "too soon after the last login"},
 		[IPC_OVER_QUOTA] = {POP3_CODE_SYS_TEMP, "try again later"},
 		[IPC_GONE] = {POP3_CODE_SYS_TEMP, "try again later"},
 	};

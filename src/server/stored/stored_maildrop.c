@@ -26,14 +26,15 @@ static void log_failure(const struct session *s, const char *event, const struct
 
 /* ---- IPC_GRANT_OPEN ---- */
 
-static void reply_opened(struct session *s, enum ipc_status status, const char *user)
+static void reply_opened(struct session *s, enum ipc_status status, const struct ipc_grant *g)
 {
 	ipc_start(&reply, IPC_OPENED, s->id);
 	reply.opened.status = (uint32_t)status;
-	memcpy(reply.opened.user, user, strlen(user) + 1);
+	memcpy(reply.opened.user, g->user, strlen(g->user) + 1);
 	if (status == IPC_OK) {
 		reply.opened.count = maildrop_count(s->maildrop);
 		reply.opened.octets = maildrop_octets(s->maildrop);
+		reply.opened.login_delay = g->rules.login_delay;
 	}
 	stored_reply(s, &reply, status == IPC_OK ? maildrop_snapshot_fd(s->maildrop) : -1);
 }
@@ -46,7 +47,7 @@ static bool open_admit(struct session *s, const union ipc_msg *m)
 		return false;
 	}
 	if (s->user == NULL && !session_count_in(s, m->grant.user)) {
-		reply_opened(s, IPC_TOO_MANY, m->grant.user);
+		reply_opened(s, IPC_TOO_MANY, &m->grant);
 		return false;
 	}
 	/*
@@ -116,10 +117,10 @@ static bool may_be_free_soon(struct session *s, struct request *q)
 
 static void open_done(struct session *s, struct request *q)
 {
-	const char *const user = request_msg(q)->grant.user;
+	const struct ipc_grant *const grant = &request_msg(q)->grant;
 
 	if (q->r == 0) {
-		reply_opened(s, IPC_OK, user);
+		reply_opened(s, IPC_OK, grant);
 		return;
 	}
 	if (q->r == -EBUSY && may_be_free_soon(s, q)) {
@@ -134,7 +135,7 @@ static void open_done(struct session *s, struct request *q)
 	/* For a message that is gone; a maildrop that can't be found is the operator's business. */
 	if (status == IPC_GONE)
 		status = IPC_PERMANENT;
-	reply_opened(s, status, user);
+	reply_opened(s, status, grant);
 	session_count_out(s);
 }
 

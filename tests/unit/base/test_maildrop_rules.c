@@ -112,6 +112,10 @@ static void test_values(void **state)
 		{"quota_messages", "4294967296", NULL},
 		{"quota_messages", "1K", NULL},
 		{"quota_messages", "-1", NULL},
+		{"login_delay", "90", "90"},
+		{"login_delay", "2m", "120"},
+		{"login_delay", "1d", "86400"},
+		{"login_delay", "86401", NULL},
 	};
 
 	(void)state;
@@ -195,6 +199,20 @@ static void test_override(void **state)
 	}
 }
 
+static void test_bounds(void **state)
+{
+	const struct maildrop_bounds bounds = {.login_delay = 60};
+	struct maildrop_rules r = {.login_delay = 61, .quota_octets = 7};
+
+	(void)state;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.login_delay, 60);
+	assert_int_equal(r.quota_octets, 7);
+	r.login_delay = 0;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.login_delay, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_override),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests_name("maildrop_rules", tests, NULL, NULL);

@@ -17,6 +17,9 @@ static const struct pop3_capa facts[] = {
 	 .user = true,
 	 .sasl = {"PLAIN", 5},
 	 .implementation = {"restante", 8}},
+	{.state = POP3_AUTHORIZATION, .login_delay = 900, .by_user = true},
+	{.state = POP3_TRANSACTION, .login_delay = UINT32_MAX},
+	{.state = POP3_AUTHORIZATION, .by_user = true},
 };
 
 #define UIDL "0123456789012345678901234567890123456789012345678901234567890123456789"
@@ -89,6 +92,18 @@ static bool call(unsigned i, struct out *out, bool *ret_wrote, const char **ret_
 		CASE(27, "+OK 120 オクテット\r\n", pop3_reply_retr(out, POP3_LANGUAGE_JA, 120));
 		CASE(28, "+OK 1 通 (7 オクテット)\r\n",
 		     pop3_reply_list_begin(out, POP3_LANGUAGE_JA, 1, 7));
+		CASE(29,
+		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nLOGIN-DELAY 900 USER\r\n.\r\n",
+		     pop3_reply_capa(out, &facts[3]));
+		CASE(30,
+		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nLOGIN-DELAY 4294967295\r\n.\r\n",
+		     pop3_reply_capa(out, &facts[4]));
+		CASE(31,
+		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\n.\r\n",
+		     pop3_reply_capa(out, &facts[5]));
 	default:
 		return false;
 	}

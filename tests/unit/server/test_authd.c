@@ -191,6 +191,49 @@ static void a_poll_waits_for_no_hash(void **state)
 	hear_open(p, LISTENER_A, 4, "carol");
 }
 
+/* A little early is let in a little later; much too early is refused, whoever asks. */
+static void logins_have_a_delay(void **state)
+{
+	struct peers *p = *state;
+	uint64_t before;
+
+	peers_write_users(p, "alice:{PLAIN}a::::::login_delay=1\n"
+			     "bob:{PLAIN}b\n"
+			     "carol:{PLAIN}c::::::login_delay=0\n"
+			     "dave:{PLAIN}d::::::login_delay=9999\n");
+	p->config.rules.login_delay = 600;
+	peers_start(p);
+	say_pass(p->a, 1, "bob", "b");
+	hear_open(p, LISTENER_A, 1, "bob");
+	assert_int_equal(msg.grant.rules.login_delay, 600);
+	say_pass(p->a, 2, "bob", "b");
+	hear_failed(p->a, 2, IPC_LOGIN_DELAY);
+	/* A wrong password isn't told that the right one would have been too early. */
+	say_pass(p->a, 3, "bob", "x");
+	hear_failed(p->a, 3, IPC_BAD_CREDENTIALS);
+	for (uint64_t i = 10; i < 13; i++) {
+		say_pass(p->a, i, "carol", "c");
+		hear_open(p, LISTENER_A, i, "carol");
+	}
+	/* The configuration says what the longest is. */
+	say_pass(p->a, 20, "dave", "d");
+	hear_open(p, LISTENER_A, 20, "dave");
+	assert_int_equal(msg.grant.rules.login_delay, 600);
+
+	before = clock_mono_ms();
+	say_pass(p->a, 30, "alice", "a");
+	hear_open(p, LISTENER_A, 30, "alice");
+	say_pass(p->a, 31, "alice", "a");
+	say_pass(p->a, 32, "alice", "a");
+	say_cancel(p->a, 32);
+	hear_open(p, LISTENER_A, 31, "alice");
+	assert_true(clock_mono_ms() - before >= 1000);
+	/* Who has hung up meanwhile isn't let in, and holds nobody up. */
+	say_pass(p->a, 33, "alice", "a");
+	hear_open(p, LISTENER_A, 33, "alice");
+	assert_non_null(strstr(peers_log(p), "reason=login-delay"));
+}
+
 static void cancelled_ones_get_no_grant(void **state)
 {
 	struct peers *p = *state;
@@ -595,6 +638,7 @@ int main(void)
 		TEST(what_the_operator_must_mend),
 		TEST(failures_are_answered_late),
 		TEST(a_poll_waits_for_no_hash),
+		TEST(logins_have_a_delay),
 		TEST(cancelled_ones_get_no_grant),
 		TEST(too_many_of_one_name),
 		TEST(guessing_locks_nobody_out),
