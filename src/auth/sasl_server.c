@@ -9,31 +9,11 @@
 #include "auth/sasl_server.h"
 
 #include <assert.h>
-#include <gsasl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "base/secret.h"
-
-struct sasl_context {
-	Gsasl *gsasl;
-	char hostname[LIMIT_ADDRESS + 1];
-};
-
-struct sasl_session {
-	const struct sasl_context *context; /* Borrowed */
-	const struct sasl_mechanism *mechanism;
-	Gsasl_session *gsasl; /* Owned */
-	struct buf challenge; /* Owned */
-	struct buf held;      /* Owned: a message that waits for the secret, or the keys */
-	bool refused;         /* the callback has seen an identity that may not be */
-	bool noted;           /* user and password are there */
-	bool proved;          /* and we have said our own proof: the client only says yes */
-	enum sasl_binding binding;
-	char user[LIMIT_USER + 1];
-	char password[LIMIT_PASSWORD + 1];
-};
+#include "auth/sasl_server_priv.h"
 
 static const struct sasl_mechanism mechanisms[] = {
 	{.name = "PLAIN", .sends_plain = true},
@@ -43,6 +23,8 @@ static const struct sasl_mechanism mechanisms[] = {
 	{.name = "SCRAM-SHA-1-PLUS", .needs_keys = true, .hash = SCRAM_SHA_1, .binds = true},
 	{.name = "SCRAM-SHA-256", .needs_keys = true, .hash = SCRAM_SHA_256},
 	{.name = "SCRAM-SHA-1", .needs_keys = true, .hash = SCRAM_SHA_1},
+	{.name = "OAUTHBEARER", .takes_token = true},
+	{.name = "XOAUTH2", .takes_token = true, .xoauth2 = true},
 };
 
 #define MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
@@ -146,7 +128,7 @@ struct sasl_session *sasl_session_new(struct sasl_context *c, const struct sasl_
 
 	if (s == NULL)
 		return NULL;
-	if (gsasl_server_start(c->gsasl, m->name, &s->gsasl) != GSASL_OK) {
+	if (!m->takes_token && gsasl_server_start(c->gsasl, m->name, &s->gsasl) != GSASL_OK) {
 		free(s);
 		return NULL;
 	}
@@ -154,7 +136,8 @@ struct sasl_session *sasl_session_new(struct sasl_context *c, const struct sasl_
 	s->mechanism = m;
 	buf_init(&s->challenge, LIMIT_SASL_OCTETS);
 	buf_init(&s->held, LIMIT_SASL_OCTETS);
-	gsasl_session_hook_set(s->gsasl, s);
+	if (s->gsasl != NULL)
+		gsasl_session_hook_set(s->gsasl, s);
 	return s;
 }
 
@@ -171,10 +154,12 @@ void sasl_session_free(struct sasl_session *s)
 {
 	if (s == NULL)
 		return;
-	wipe_property(s, GSASL_PASSWORD);
-	wipe_property(s, GSASL_SCRAM_STOREDKEY);
-	wipe_property(s, GSASL_SCRAM_SERVERKEY);
-	gsasl_finish(s->gsasl);
+	if (s->gsasl != NULL) {
+		wipe_property(s, GSASL_PASSWORD);
+		wipe_property(s, GSASL_SCRAM_STOREDKEY);
+		wipe_property(s, GSASL_SCRAM_SERVERKEY);
+		gsasl_finish(s->gsasl);
+	}
 	buf_done(&s->challenge);
 	buf_done_secret(&s->held);
 	secret_wipe(s, sizeof(*s));
@@ -197,7 +182,7 @@ static enum sasl_status meaning_of(const struct sasl_session *s, int r)
 	}
 }
 
-static enum sasl_status feed(struct sasl_session *s, struct span message)
+enum sasl_status sasl_feed(struct sasl_session *s, struct span message)
 {
 	char *out = NULL;
 	size_t n = 0;
@@ -248,65 +233,39 @@ static bool keep_cram_user(struct sasl_session *s, struct span message)
 	return true;
 }
 
-/* RFC 5802 section 6: with the one binding that this connection has. */
-static bool is_bound(const struct sasl_session *s, const struct scram_first *first)
-{
-	const struct span name = s->binding == SASL_BINDING_TLS_EXPORTER ? SPAN_LIT("tls-exporter")
-									 : SPAN_LIT("tls-unique");
-
-	return s->binding != SASL_BINDING_NONE && first->flag == 'p' &&
-	       span_eq(first->binding, name);
-}
-
-/* SCRAM: who it is, and that they want to be nobody else. */
-static enum sasl_status take_scram_first(struct sasl_session *s, struct span message)
-{
-	struct scram_first first;
-
-	if (!scram_first_parse(message, &first))
-		return SASL_MALFORMED;
-	memcpy(s->user, first.user, sizeof(s->user));
-	if (first.other[0] != '\0' && strcmp(first.other, first.user) != 0)
-		return SASL_FAILED;
-	if (s->mechanism->binds ? !is_bound(s, &first) : first.flag == 'p')
-		return SASL_MALFORMED;
-	/* The client could bind, but has not heard that we can: who took that out of our list? */
-	if (first.flag == 'y' && s->binding != SASL_BINDING_NONE)
-		return SASL_FAILED;
-	return buf_put(&s->held, message) < 0 ? SASL_NO_MEMORY : SASL_WANT_KEYS;
-}
-
 static enum sasl_status take(struct sasl_session *s, struct span message)
 {
+	if (s->mechanism->takes_token)
+		return sasl_take_token(s, message);
 	/* The proof was the end. RFC 5034 section 4: an empty answer to our last word. */
 	if (s->proved)
 		return message.n == 0 ? SASL_PROVED : SASL_MALFORMED;
 	/* To GNU SASL an empty message means "begin"; none of the mechanisms has one. */
 	if (message.n == 0 || message.n > LIMIT_SASL_OCTETS)
 		return SASL_MALFORMED;
+	if (s->mechanism->needs_keys)
+		return sasl_take_scram(s, message);
 	if (s->mechanism->needs_secret) {
 		if (!keep_cram_user(s, message))
 			return SASL_MALFORMED;
 		return buf_put(&s->held, message) < 0 ? SASL_NO_MEMORY : SASL_WANT_SECRET;
 	}
-	if (s->mechanism->needs_keys)
-		return s->held.n == 0 ? take_scram_first(s, message) : feed(s, message);
 	if (!s->mechanism->server_first && !keep_plain_password(s, message))
 		return SASL_FAILED;
-	return feed(s, message);
+	return sasl_feed(s, message);
 }
 
 enum sasl_status sasl_session_start(struct sasl_session *s, bool has_initial, struct span initial)
 {
 	if (!has_initial)
-		return feed(s, span_of("", 0));
+		return s->gsasl != NULL ? sasl_feed(s, span_of("", 0)) : SASL_CHALLENGE;
 	if (!s->mechanism->server_first)
 		return take(s, initial);
 	/* CRAM-MD5 can't answer what wasn't asked yet. LOGIN's clients send the name at once. */
 	if (s->mechanism->needs_secret)
 		return SASL_MALFORMED;
 
-	const enum sasl_status status = feed(s, span_of("", 0));
+	const enum sasl_status status = sasl_feed(s, span_of("", 0));
 
 	return status == SASL_CHALLENGE ? take(s, initial) : status;
 }
@@ -324,49 +283,9 @@ enum sasl_status sasl_session_secret(struct sasl_session *s, const char *passwor
 	if (gsasl_property_set(s->gsasl, GSASL_PASSWORD, password) != GSASL_OK)
 		return SASL_NO_MEMORY;
 
-	const enum sasl_status status = feed(s, buf_span(&s->held));
+	const enum sasl_status status = sasl_feed(s, buf_span(&s->held));
 
 	return status == SASL_PROVED || status == SASL_NO_MEMORY ? status : SASL_FAILED;
-}
-
-static bool set_octets(struct sasl_session *s, Gsasl_property property, const uint8_t *octets,
-		       size_t n)
-{
-	unsigned char text[SCRAM_SALT_MAX / 3 * 4 + 8];
-
-	(void)EVP_EncodeBlock(text, octets, (int)n);
-
-	const bool ok = gsasl_property_set(s->gsasl, property, (const char *)text) == GSASL_OK;
-
-	secret_wipe(text, sizeof(text));
-	return ok;
-}
-
-bool sasl_session_bind(struct sasl_session *s, enum sasl_binding binding, struct span octets)
-{
-	assert(octets.n <= SCRAM_SALT_MAX);
-	s->binding = binding;
-	if (binding == SASL_BINDING_NONE)
-		return true;
-	return set_octets(s,
-			  binding == SASL_BINDING_TLS_EXPORTER ? GSASL_CB_TLS_EXPORTER
-							       : GSASL_CB_TLS_UNIQUE,
-			  (const uint8_t *)octets.p, octets.n);
-}
-
-enum sasl_status sasl_session_keys(struct sasl_session *s, const struct scram_keys *keys)
-{
-	const size_t n = scram_octets(s->mechanism->hash);
-	char iterations[16];
-
-	assert(s->held.n > 0 && keys->n_salt <= SCRAM_SALT_MAX);
-	(void)snprintf(iterations, sizeof(iterations), "%u", keys->iterations);
-	if (gsasl_property_set(s->gsasl, GSASL_SCRAM_ITER, iterations) != GSASL_OK ||
-	    !set_octets(s, GSASL_SCRAM_SALT, keys->salt, keys->n_salt) ||
-	    !set_octets(s, GSASL_SCRAM_STOREDKEY, keys->stored, n) ||
-	    !set_octets(s, GSASL_SCRAM_SERVERKEY, keys->server, n))
-		return SASL_NO_MEMORY;
-	return feed(s, buf_span(&s->held));
 }
 
 struct span sasl_session_challenge(const struct sasl_session *s)

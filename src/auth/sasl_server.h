@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sasl_server.h - the server's side of SASL (RFC 4422) by GNU SASL: PLAIN (RFC
- * 4616), LOGIN, CRAM-MD5 (RFC 2195) and SCRAM (RFC 5802, RFC 7677). Octets in, what to
- * do next out; looking up users, verifying passwords and making keys is the caller's,
- * and may take its time.
+ * 4616), LOGIN, CRAM-MD5 (RFC 2195) and SCRAM (RFC 5802, RFC 7677), and OAUTHBEARER
+ * (RFC 7628) and XOAUTH2 beside it. Octets in, what to do next out; looking up users,
+ * verifying passwords and tokens and making keys is the caller's, and may take its time.
  *
  *	sasl_session_start() ─┐
  *	sasl_session_step()  ─┼─> SASL_CHALLENGE  send it, then _step() with the answer
  *	sasl_session_secret()─┤   SASL_WANT_SECRET look the user up, then _secret()
  *	sasl_session_keys()  ─┘   SASL_WANT_KEYS  look the user up, then _keys()
+ *	                          SASL_TOKEN      verify it: that decides, or _refuse_token()
  *	                          SASL_PASSWORD   verify user and password: that decides
  *	                          SASL_PROVED     the user has proved it
  *	                          SASL_FAILED, SASL_MALFORMED
  *
- * The last four end it: free the session. One thread for all sessions of a context.
+ * The last five end it, but a refused token: free the session. One thread for all sessions of a
+ *context.
  */
 #pragma once
 
@@ -24,6 +26,9 @@
 #include "base/span.h"
 #include "auth/scram.h"
 
+/* Longer than the JSON that a client hears of its token; LIMIT_SASL_OCTETS is far more. */
+#define SASL_ERROR_MAX 512
+
 struct sasl_context;
 struct sasl_session;
 
@@ -31,6 +36,8 @@ enum sasl_status {
 	SASL_CHALLENGE,   /* sasl_session_challenge() */
 	SASL_WANT_SECRET, /* the password itself of sasl_session_user() */
 	SASL_WANT_KEYS,   /* the keys of sasl_session_user(), or some that nobody knows */
+	SASL_TOKEN,       /* sasl_session_token() is to be verified, and sasl_session_user() held
+			   * against whom it is for; refused, it is sasl_session_refuse_token() */
 	SASL_PASSWORD,    /* sasl_session_user() says that sasl_session_password() is right */
 	SASL_PROVED,      /* sasl_session_user() is who they say */
 	SASL_FAILED,      /* what they sent doesn't prove it, or another identity was asked for */
@@ -50,7 +57,9 @@ struct sasl_mechanism {
 	bool server_first; /* begins with a challenge */
 	bool needs_keys;   /* SCRAM: works for users whose keys are kept or can be made */
 	enum scram_hash hash;
-	bool binds; /* -PLUS: only with sasl_session_bind() */
+	bool binds;       /* -PLUS: only with sasl_session_bind() */
+	bool takes_token; /* OAuth: works where tokens can be verified. Crosses the network */
+	bool xoauth2;     /* Google's form of it */
 };
 
 /* What the client can bind its proof to: a connection that nobody else is at the end of. */
@@ -94,6 +103,19 @@ enum sasl_status sasl_session_secret(struct sasl_session *s, const char *passwor
  * that nobody knows: then the exchange goes on as for everybody, and ends in SASL_FAILED.
  */
 enum sasl_status sasl_session_keys(struct sasl_session *s, const struct scram_keys *keys);
+
+/*
+ * What came with SASL_TOKEN: a bearer token (RFC 6750). Whom it is for, it says itself;
+ * sasl_session_user() is whom the client wants to be, or "". Valid until the session is freed.
+ */
+const char *sasl_session_token(struct sasl_session *s);
+
+/*
+ * The token is no good: SASL_CHALLENGE with the reason as JSON, and whatever the client says to
+ * that is SASL_FAILED. status is a word of RFC 6750 section 3.1; scope what it should have, or "".
+ */
+enum sasl_status sasl_session_refuse_token(struct sasl_session *s, const char *status,
+					   const char *scope);
 
 /* Borrowed, until the next call. */
 struct span sasl_session_challenge(const struct sasl_session *s);

@@ -8,11 +8,12 @@
 #define LIMIT_POP3_COMMAND 255
 
 /*
- * A SASL response line after AUTH (RFC 5034 section 4). 12288 octets of base64
- * is what RFC 4954 asks for SMTP; OAuth tokens of 16 KiB need this much.
+ * A SASL response line after AUTH (RFC 5034 section 4), and what is in its base64. 12288
+ * octets of base64 is what RFC 4954 asks for SMTP; an OAuth token of 16 KiB with its user, host
+ * and port (RFC 7628) needs this much, and AUTH and the mechanism's name may stand before it.
  */
-#define LIMIT_SASL_LINE 22000
-#define LIMIT_SASL_OCTETS 16384
+#define LIMIT_SASL_LINE 23400
+#define LIMIT_SASL_OCTETS 17408
 
 /* RFC 5321 section 4.5.3.1.4 asks 512; SMTP extensions and long addresses add to it. */
 #define LIMIT_SMTP_COMMAND 2048

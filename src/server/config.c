@@ -102,6 +102,52 @@ static bool check_domain(const char *domain)
 }
 
 /* What no single option can know. */
+/* A secret and tokens go there: in clear only to this machine itself. */
+static bool is_safe_url(const char *url)
+{
+	static const char *const prefixes[] = {
+		"https://",      "http://127.0.0.1:", "http://127.0.0.1/", "http://[::1]:",
+		"http://[::1]/", "http://localhost:", "http://localhost/"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (strncmp(url, prefixes[i], strlen(prefixes[i])) == 0)
+			return url[strlen(prefixes[i])] != '\0';
+	}
+	return url[0] == '\0';
+}
+
+static bool check_oauth(const struct config *c)
+{
+	/* Any program's token of an issuer would open the mail of whom it is for. */
+	if (c->oauth_jwks_file[0] != '\0' &&
+	    (c->oauth_issuer[0] == '\0' || c->oauth_audience[0] == '\0')) {
+		config_complain(
+			&reading, line_of("oauth_jwks_file"),
+			"oauth_jwks_file needs oauth_issuer and oauth_audience: whose tokens "
+			"count, and that they are for this server");
+		return false;
+	}
+	if (!is_safe_url(c->oauth_introspection_url)) {
+		config_complain(&reading, line_of("oauth_introspection_url"),
+				"oauth_introspection_url begins with https://, or with http:// and "
+				"localhost, 127.0.0.1 or [::1]");
+		return false;
+	}
+	if (c->oauth_client_secret_file[0] != '\0' && c->oauth_client_id[0] == '\0') {
+		config_complain(&reading, line_of("oauth_client_secret_file"),
+				"oauth_client_secret_file needs oauth_client_id");
+		return false;
+	}
+	if (c->oauth_user_claim[0] == '\0') {
+		config_complain(&reading, line_of("oauth_user_claim"),
+				"oauth_user_claim may not be empty");
+		return false;
+	}
+	return is_path("oauth_jwks_file", c->oauth_jwks_file) &&
+	       is_path("oauth_client_secret_file", c->oauth_client_secret_file) &&
+	       is_path("oauth_ca_file", c->oauth_ca_file);
+}
+
 static bool check_together(const struct config *c)
 {
 	if (c->n_listen == 0) {
@@ -138,7 +184,9 @@ static bool check_together(const struct config *c)
 	}
 	return check_hostname(c->hostname) && check_domain(c->default_domain) &&
 	       is_path("tls_certificate", c->tls_certificate) && is_path("tls_key", c->tls_key) &&
-	       is_path("users_file", c->users_file) && is_path("pid_file", c->pid_file);
+	       is_path("users_file", c->users_file) &&
+	       is_path("app_passwords_file", c->app_passwords_file) && check_oauth(c) &&
+	       is_path("pid_file", c->pid_file);
 }
 
 static void fill_in(struct config *c)
@@ -248,6 +296,9 @@ const char *config_warning(const struct config *c, unsigned i)
 			: NULL,
 		c->plaintext_login == CONFIG_PLAINTEXT_ALWAYS
 			? "passwords may cross the network in clear: plaintext_login"
+			: NULL,
+		c->oauth_introspection_url[0] != '\0' && c->oauth_audience[0] == '\0'
+			? "a token for any other program opens mail too: oauth_audience is empty"
 			: NULL,
 	};
 

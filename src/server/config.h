@@ -83,8 +83,18 @@ struct config {
 	uint32_t auth_threads;       /* 0: one a core */
 	uint32_t auth_cache_seconds;
 	uint32_t auth_failure_delay_ms;
-	char app_passwords_file[LIMIT_PATH]; /* "": none */
-	bool apop;                           /* greet with a timestamp, offer APOP and CRAM-MD5 */
+	char app_passwords_file[LIMIT_PATH];      /* "": none */
+	char oauth_jwks_file[LIMIT_PATH];         /* "": no JWT is taken */
+	char oauth_introspection_url[LIMIT_PATH]; /* "": nobody is asked about tokens */
+	char oauth_client_id[256];
+	char oauth_client_secret_file[LIMIT_PATH];
+	char oauth_ca_file[LIMIT_PATH]; /* "": the system's */
+	char oauth_issuer[512];
+	char oauth_audience[512];
+	char oauth_scope[256];
+	char oauth_user_claim[64];
+	uint32_t oauth_cache_seconds;
+	bool apop; /* greet with a timestamp, offer APOP and CRAM-MD5 */
 
 	/* Mail */
 	char store_driver[32];
@@ -135,6 +145,12 @@ struct maildrop_bounds config_bounds(const struct config *c);
 
 /* What is allowed and still worth a line in the log. Number i from 0, or NULL past the end. */
 const char *config_warning(const struct config *c, unsigned i);
+
+/* OAuth's mechanisms can be offered: somebody can say whether a token is good. */
+static inline bool config_has_oauth(const struct config *c)
+{
+	return c->oauth_jwks_file[0] != '\0' || c->oauth_introspection_url[0] != '\0';
+}
 
 /* The table, for checks and documentation: name, default as text, one line of what it is. */
 struct config_option {

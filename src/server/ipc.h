@@ -316,7 +316,7 @@ union ipc_msg {
 /*
  * Begins a message: its head, and its struct zeroed except a last array of octets
  * (data, bits, status), which is the sender's to fill as far as n says. A union is
- * 16 KiB: keep a static one in each process, not one on the stack (which is filled
+ * 17 KiB: keep a static one in each process, not one on the stack (which is filled
  * with a pattern each time).
  */
 void ipc_start(union ipc_msg *m, enum ipc_type type, uint64_t session);

@@ -229,8 +229,8 @@ static int run_loop(struct process *p, int control, struct err *err)
 	if (r < 0)
 		return err_sys(err, -r, "cannot watch the control channel");
 	r = p->ops->start(p, err);
-	if (r == 0 && p->ops->sandbox != NULL)
-		r = sandbox_enter(p->ops->sandbox, err);
+	if (r == 0 && p->sandbox != NULL)
+		r = sandbox_enter(p->sandbox, err);
 	if (r < 0)
 		return r;
 
@@ -275,7 +275,8 @@ int process_main(const struct process_start *start)
 	struct err err = {.text = "no memory"};
 	int r;
 
-	p = (struct process){.ops = start->ops, .id = start->id, .threads = 4};
+	p = (struct process){
+		.ops = start->ops, .id = start->id, .sandbox = start->ops->sandbox, .threads = 4};
 	if (start->sockets != NULL) {
 		n = start->config->n_listen;
 		memcpy(sockets, start->sockets, n * sizeof(*sockets));

@@ -73,9 +73,10 @@ struct process_ops {
 struct process {
 	void *owner; /* the role's own, set in prepare() or start(). Borrowed */
 	const struct process_ops *ops;
-	uint32_t id;            /* other processes' peer_id for it; unique while the master lives */
-	struct config *config;  /* Owned */
-	const int *sockets;     /* bound and listening, one for each of config->listen. Owned */
+	uint32_t id;           /* other processes' peer_id for it; unique while the master lives */
+	struct config *config; /* Owned */
+	const int *sockets;    /* bound and listening, one for each of config->listen. Owned */
+	const struct sandbox_profile *sandbox; /* as ops say: prepare() may choose another */
 	unsigned threads;       /* of libuv's pool: prepare() may set it. Starts as 4 */
 	uint32_t drain_seconds; /* when on_drain() is called; IPC_DRAIN_FOREVER: any time */
 	bool has_tickets;       /* only a listener has, and may move them away in prepare() */

@@ -17,6 +17,9 @@
 #endif
 #define CREATE_RULESET_VERSION 1U
 
+/* Landlock's right to connect (linux/landlock.h). */
+#define CONNECT_TCP (UINT64_C(1) << 1)
+
 #ifndef RESTANTE_UNSEALED
 
 /* struct landlock_ruleset_attr of the newest kernel that we know. */
@@ -64,6 +67,8 @@ static int limit_files(const struct sandbox_profile *p, struct err *err)
 	struct ruleset rules = everything(version);
 
 	rules.fs &= ~p->files_left;
+	if (p->may_connect)
+		rules.net &= ~CONNECT_TCP;
 
 	const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0U);
 
@@ -87,11 +92,12 @@ static int limit_signals(scmp_filter_ctx filter, const struct sandbox_profile *p
 	return seccomp_rule_add_array(filter, p->then, SCMP_SYS(tgkill), 1, &to);
 }
 
-static int add_rules(scmp_filter_ctx filter, const struct sandbox_profile *p)
+static int add_rules(scmp_filter_ctx filter, const struct sandbox_profile *p,
+		     const struct sandbox_rule *rule)
 {
-	int r = limit_signals(filter, p);
+	int r = 0;
 
-	for (const struct sandbox_rule *rule = p->rules; r == 0 && rule->name != NULL; rule++) {
+	for (; rule != NULL && r == 0 && rule->name != NULL; rule++) {
 		const int number = seccomp_syscall_resolve_name(rule->name);
 
 		/* One that this machine doesn't have needs no rule. */
@@ -114,7 +120,11 @@ static int limit_calls(const struct sandbox_profile *p, struct err *err)
 	if (r == 0)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
-		r = add_rules(filter, p);
+		r = limit_signals(filter, p);
+	if (r == 0)
+		r = add_rules(filter, p, p->rules);
+	if (r == 0)
+		r = add_rules(filter, p, p->more);
 	if (r < 0) {
 		seccomp_release(filter);
 		return err_sys(err, -r, "cannot make a seccomp filter");

@@ -21,6 +21,10 @@ extern const struct sandbox_profile sandbox_listener;
  * system; what is on that list fails with EPERM.
  */
 extern const struct sandbox_profile sandbox_auth;
+
+/* auth that asks others over IP: it may connect, and still not be connected to. */
+extern const struct sandbox_profile sandbox_auth_network;
+
 extern const struct sandbox_profile sandbox_storage;
 
 /*

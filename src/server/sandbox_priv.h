@@ -24,9 +24,11 @@ struct sandbox_rule {
 struct sandbox_profile {
 	const char *name;
 	bool limits_files;
+	bool may_connect;    /* by TCP */
 	uint64_t files_left; /* Landlock's rights that stay, on every path */
 	/* What the filter does with the rules' calls, and with all others. */
 	uint32_t then;
 	uint32_t otherwise;
 	const struct sandbox_rule *rules; /* ends with a NULL name */
+	const struct sandbox_rule *more;  /* the same, or NULL */
 };

@@ -29,6 +29,7 @@
 /* clang-format off */
 #define IS(arg, value) {(arg), SCMP_CMP_EQ, (value), 0}
 #define IS_NOT(arg, value) {(arg), SCMP_CMP_NE, (value), 0}
+#define IS_ABOVE(arg, value) {(arg), SCMP_CMP_GT, (value), 0}
 #define HAS_NONE(arg, bits) {(arg), SCMP_CMP_MASKED_EQ, (bits), 0}
 #define HAS_ALL(arg, bits) {(arg), SCMP_CMP_MASKED_EQ, (bits), (bits)}
 
@@ -86,8 +87,7 @@ static const struct sandbox_rule worker_rules[] = {
 	ANY("rt_sigqueueinfo"), ANY("rt_tgsigqueueinfo"), ANY("kcmp"),
 	ONE("fcntl", IS(1, F_SETOWN)), ONE("fcntl", IS(1, F_SETOWN_EX)), ONE("fcntl", IS(1, F_SETSIG)),
 	ONE("prlimit64", IS_NOT(0, 0)),
-	/* the network; syslog(3) may connect again */
-	ONE("socket", IS_NOT(0, AF_UNIX)),
+	/* nobody connects to a worker */
 	ANY("bind"), ANY("listen"), ANY("accept"), ANY("accept4"),
 	/* the system */
 	ANY("mount"), ANY("umount2"), ANY("pivot_root"), ANY("chroot"),
@@ -107,6 +107,21 @@ static const struct sandbox_rule worker_rules[] = {
 	ANY("keyctl"), ANY("add_key"), ANY("request_key"),
 	{.name = NULL},
 };
+
+/* No network. syslog(3) may connect again. */
+static const struct sandbox_rule unix_rules[] = {
+	ONE("socket", IS_NOT(0, AF_UNIX)),
+	{.name = NULL},
+};
+
+/* UNIX sockets, IPv4 and IPv6: all that lies between them or behind them is of no use. */
+static const struct sandbox_rule ip_rules[] = {
+	ONE("socket", IS(0, AF_AX25)), ONE("socket", IS(0, AF_IPX)),
+	ONE("socket", IS(0, AF_APPLETALK)), ONE("socket", IS(0, AF_NETROM)),
+	ONE("socket", IS(0, AF_BRIDGE)), ONE("socket", IS(0, AF_ATMPVC)),
+	ONE("socket", IS(0, AF_X25)), ONE("socket", IS_ABOVE(0, AF_INET6)),
+	{.name = NULL},
+};
 /* clang-format on */
 
 const struct sandbox_profile sandbox_listener = {
@@ -124,6 +139,18 @@ const struct sandbox_profile sandbox_auth = {
 	.then = SCMP_ACT_ERRNO(EPERM),
 	.otherwise = SCMP_ACT_ALLOW,
 	.rules = worker_rules,
+	.more = unix_rules,
+};
+
+const struct sandbox_profile sandbox_auth_network = {
+	.name = "auth-network",
+	.limits_files = true,
+	.may_connect = true,
+	.files_left = READ_FILE | READ_DIR,
+	.then = SCMP_ACT_ERRNO(EPERM),
+	.otherwise = SCMP_ACT_ALLOW,
+	.rules = worker_rules,
+	.more = ip_rules,
 };
 
 /*
@@ -135,4 +162,5 @@ const struct sandbox_profile sandbox_storage = {
 	.then = SCMP_ACT_ERRNO(EPERM),
 	.otherwise = SCMP_ACT_ALLOW,
 	.rules = worker_rules,
+	.more = unix_rules,
 };

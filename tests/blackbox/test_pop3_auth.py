@@ -176,8 +176,8 @@ def test_an_identity_of_ones_own(server, user):
     ('QUIT', None), ('NOOP', None), ('USER user0', 'not base64'), ('AGEAYg', 'not base64'),
     ('AGEAYg=', 'not base64'), ('AGEAYg===', 'not base64'), ('AGEAYh==', 'not base64'),
     ('AGEA Yg==', 'not base64'), ('A=EAYg==', 'not base64'), (b'AGEA\0Yg=', 'not base64'),
-    (b'\xff\xff\xff\xff', 'not base64'), ('=' * 4, 'not base64'), ('A' * 22001, 'too long'),
-    ('A' * 21996, 'too long'), ('A' * 1_000_000, 'too long'),
+    (b'\xff\xff\xff\xff', 'not base64'), ('=' * 4, 'not base64'), ('A' * 23401, 'too long'),
+    ('A' * 23396, 'too long'), ('A' * 1_000_000, 'too long'),
 ])
 def test_responses_that_are_none(server, user, wire, before, line, words):
     """One -ERR; what follows is a command again, and a login still works."""
@@ -196,12 +196,12 @@ def test_responses_that_are_none(server, user, wire, before, line, words):
     wire.ok('AUTH PLAIN ' + plain(user))
 
 
-@pytest.mark.parametrize('octets', [16384, 16385])
+@pytest.mark.parametrize('octets', [17408, 17409])
 def test_the_longest_response(server, user, wire, octets):
     wire.command('AUTH PLAIN')
     assert wire.line() == b'+ '
     wire.command(b64('\0' + user + '\0' + 'x' * (octets - len(user) - 2)))
-    assert ('too long' in wire.reply()) == (octets > 16384)
+    assert ('too long' in wire.reply()) == (octets > 17408)
     wire.command('AUTH PLAIN ' + b64('\0' + user + '\0' + 'x' * 8000))  # longer than other commands
     assert wire.reply().startswith('-ERR [AUTH]')
     wire.ok('AUTH PLAIN ' + plain(user))

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/secret.h"
 #include "auth/app_password_use.h"
 #include "server/authd/authd_priv.h"
 
@@ -251,6 +252,10 @@ static void free_authd(struct authd *ad)
 	auth_cache_free(ad->cache);
 	login_times_free(ad->times);
 	app_passwords_free(ad->apps);
+	token_keys_free(ad->token_keys);
+	if (ad->client_secret != NULL)
+		secret_wipe(ad->client_secret, strlen(ad->client_secret));
+	free(ad->client_secret);
 	if (ad->apps_used >= 0)
 		(void)close(ad->apps_used);
 	free(ad);
@@ -277,8 +282,24 @@ static int prepare(struct process *p, struct err *err)
 	p->threads = threads_for(p->config);
 	ad->process = p;
 	ad->apps_used = open_apps_used(p->config->app_passwords_file);
+	if (p->config->oauth_introspection_url[0] != '\0')
+		p->sandbox = &sandbox_auth_network;
 	p->owner = ad;
-	return 0;
+	return introspector_read_secret(p->config->oauth_client_secret_file, &ad->client_secret,
+					err);
+}
+
+/* False when there is no memory. */
+static bool open_introspector(struct authd *ad)
+{
+	const struct config *c = ad->process->config;
+
+	if (c->oauth_introspection_url[0] == '\0')
+		return true;
+	ad->introspector = introspector_new(&ad->process->loop, ad->client_secret);
+	if (ad->introspector != NULL)
+		ad->client_secret = NULL;
+	return ad->introspector != NULL;
 }
 
 static int start(struct process *p, struct err *err)
@@ -305,6 +326,11 @@ static int start(struct process *p, struct err *err)
 		goto free;
 	}
 
+	if (!oauth_open_keys(p->config, &ad->token_keys) || !open_introspector(ad)) {
+		(void)err_sys(err, ENOMEM, "cannot start");
+		goto free;
+	}
+
 	const int r = authd_delay_init(ad);
 
 	if (r < 0) {
@@ -316,6 +342,18 @@ static int start(struct process *p, struct err *err)
 free:
 	free_authd(ad);
 	return -ENOMEM;
+}
+
+static void reload_keys(struct authd *ad)
+{
+	struct token_keys *fresh;
+
+	if (!oauth_open_keys(ad->process->config, &fresh)) {
+		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", "no memory"));
+		return;
+	}
+	token_keys_free(ad->token_keys);
+	ad->token_keys = fresh;
 }
 
 /*
@@ -334,6 +372,7 @@ static void on_config(struct process *p)
 		userdb_free(ad->userdb);
 		ad->userdb = fresh;
 	}
+	reload_keys(ad);
 	/* libuv's pool has the size that it was started with: fewer can be used, not more. */
 	ad->hashing_max = threads < p->threads ? threads : p->threads;
 	if (p->config->auth_cache_seconds == 0)
@@ -363,6 +402,7 @@ static void stop(struct process *p)
 	ad->draining = false;
 	if (ad->storage != NULL)
 		close_link(ad->storage);
+	introspector_close(ad->introspector);
 	/* The timer's memory is the last that the loop uses. */
 	uv_close((uv_handle_t *)&ad->delay_timer, on_timer_closed);
 }

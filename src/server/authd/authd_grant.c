@@ -17,6 +17,13 @@ static struct userdb_place place_of(const struct request *r)
 	};
 }
 
+/* An application password may be a device's. */
+static void take_device(const struct request *r, struct maildrop_rules *rules)
+{
+	if (r->login->app.device[0] != '\0')
+		memcpy(rules->device, r->login->app.device, sizeof(rules->device));
+}
+
 bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)
 {
 	const struct userdb_place place = place_of(r);
@@ -25,6 +32,7 @@ bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)
 	if (userdb_maildrop(&r->login->record, &place, &maildrop, NULL) < 0)
 		return false;
 	*ret_rules = maildrop.rules;
+	take_device(r, ret_rules);
 	return true;
 }
 
@@ -86,8 +94,7 @@ enum ipc_status grant_open(const struct request *r)
 
 	if (status != IPC_OK)
 		return status;
-	if (r->login->app.device[0] != '\0')
-		memcpy(m->grant.rules.device, r->login->app.device, sizeof(m->grant.rules.device));
+	take_device(r, &m->grant.rules);
 	ipc_channel_send(&r->ad->storage->ch, m, -1);
 	return IPC_OK;
 }

@@ -13,7 +13,7 @@
 #include "auth/app_password_use.h"
 #include "server/authd/authd_priv.h"
 
-static void log_failure(const struct request *r, const char *reason)
+void login_log_failure(const struct request *r, const char *reason)
 {
 	log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", r->id),
 		  log_str("user", r->login->user), log_str("remote", r->login->origin.remote),
@@ -22,7 +22,7 @@ static void log_failure(const struct request *r, const char *reason)
 
 void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 {
-	log_failure(r, reason);
+	login_log_failure(r, reason);
 	if (status == IPC_BAD_CREDENTIALS)
 		authd_delay_refuse(r, status);
 	else
@@ -70,7 +70,7 @@ static void note_login(const struct request *r)
 		login_times_put(r->ad->times, r->login->record.name, rules.device, clock_mono_ms());
 }
 
-static void grant(struct request *r, bool remembered)
+void login_grant(struct request *r, bool remembered)
 {
 	r->login->remembered = remembered;
 	if (!delay_is_over(r))
@@ -96,7 +96,7 @@ static void grant(struct request *r, bool remembered)
 /* Others of the user's may have been let in meanwhile: everything is looked at anew. */
 static void grant_again(struct request *r)
 {
-	grant(r, r->login->remembered);
+	login_grant(r, r->login->remembered);
 }
 
 bool login_take_user(struct request *r, enum userdb_status status, const struct user_record *record)
@@ -161,12 +161,12 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 		userdb_decoy(r->ad->userdb, l->user, &l->record);
 	} else if (is_app_password(r)) {
 		if ((l->app.services & APP_PASSWORD_POP3) != 0)
-			grant(r, false);
+			login_grant(r, false);
 		else
 			login_refuse(r, IPC_BAD_CREDENTIALS, "app-password-not-for-pop3");
 		return;
 	} else if (is_remembered(r)) {
-		grant(r, true);
+		login_grant(r, true);
 		return;
 	}
 	if (!request_count_trier(r)) {
@@ -193,7 +193,7 @@ void login_verified(struct request *r)
 		return;
 	}
 	if (right) {
-		grant(r, false);
+		login_grant(r, false);
 	} else if (l->verified < 0 && !l->locked) {
 		log_event(LOG_LEVEL_ERROR, "password-unusable", log_hex("session", r->id),
 			  log_str("user", l->record.name), log_str("error", l->err.text));
@@ -311,7 +311,7 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 
 	secret_wipe(password, sizeof(password));
 	if (has_plain && matches)
-		grant(r, false);
+		login_grant(r, false);
 	else
 		login_refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
 }
@@ -380,7 +380,11 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 {
 	struct login *l = r->login;
 
-	memcpy(l->user, sasl_session_user(l->sasl), strlen(sasl_session_user(l->sasl)) + 1);
+	const char *user = sasl_session_user(l->sasl);
+
+	/* A token may have said who it is, where the client didn't. */
+	if (user[0] != '\0')
+		memcpy(l->user, user, strlen(user) + 1);
 	switch (status) {
 	case SASL_CHALLENGE:
 		send_challenge(r);
@@ -392,6 +396,9 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 	case SASL_WANT_KEYS:
 		l->hash = l->mechanism->hash;
 		scram_lookup(r);
+		return;
+	case SASL_TOKEN:
+		oauth_verify(r);
 		return;
 	case SASL_PASSWORD:
 		(void)snprintf(l->password, sizeof(l->password), "%s",
@@ -405,10 +412,13 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 		if (l->why_not != NULL)
 			login_refuse(r, IPC_BAD_CREDENTIALS, l->why_not);
 		else
-			grant(r, false);
+			login_grant(r, false);
 		return;
 	case SASL_FAILED:
-		login_refuse(r, IPC_BAD_CREDENTIALS, sasl_reason(l));
+		if (l->is_told)
+			authd_delay_refuse(r, IPC_BAD_CREDENTIALS);
+		else
+			login_refuse(r, IPC_BAD_CREDENTIALS, sasl_reason(l));
 		return;
 	case SASL_MALFORMED:
 		login_refuse(r, IPC_BAD_SASL, "malformed");
@@ -436,6 +446,7 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 	const struct sasl_mechanism *mechanism = sasl_mechanism_find(m->mechanism);
 
 	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop) ||
+	    (mechanism->takes_token && !config_has_oauth(authd_config(l->ad))) ||
 	    (mechanism->binds && (m->binding.kind == IPC_BINDING_NONE || m->binding.n == 0))) {
 		refuse_unborn(l, m->head.session, IPC_BAD_SASL);
 		return;
@@ -445,7 +456,8 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 
 	if (r == NULL)
 		return;
-	if ((mechanism->sends_plain || mechanism->needs_keys) && !may_send_password(r)) {
+	if ((mechanism->sends_plain || mechanism->needs_keys || mechanism->takes_token) &&
+	    !may_send_password(r)) {
 		login_refuse(r, IPC_PERMANENT, "password-in-clear");
 		return;
 	}

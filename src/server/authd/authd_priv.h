@@ -18,6 +18,7 @@
 #include "auth/cache.h"
 #include "auth/login_times.h"
 #include "auth/sasl_server.h"
+#include "auth/token.h"
 #include "auth/userdb.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
@@ -45,6 +46,7 @@ struct link {
  *	          ┌─────────────> CHALLENGED (SASL: the client's turn)
  *	          │                  │
  *	(new) ─> LOOKUP <────────────┘
+ *	          ├─> ASKING (the authorization server) ─> LOOKUP
  *	          ├─> QUEUED ─> HASHING ─┬─> granted, freed
  *	          ├──────────────────────┤
  *	          │                      └─> DELAYED ─> refused, freed
@@ -57,6 +59,7 @@ struct link {
 enum request_state {
 	REQUEST_LOOKUP,
 	REQUEST_CHALLENGED,
+	REQUEST_ASKING,
 	REQUEST_QUEUED,
 	REQUEST_HASHING,
 	REQUEST_DELAYED,
@@ -73,6 +76,9 @@ struct trier {
 	uint64_t place;
 	char name[LIMIT_USER + 1];
 };
+
+struct introspector;
+struct inquiry;
 
 /* Whoever is at one place, while passwords of theirs wait. */
 struct guest;
@@ -101,6 +107,9 @@ struct login {
 	uint64_t place;      /* where they are: an address or a network */
 	struct trier *trier; /* counted in while not NULL */
 	struct guest *guest; /* QUEUED */
+	/* OAuth */
+	struct inquiry *inquiry; /* Owned while ASKING */
+	bool is_told;            /* the token was refused, and the client knows why */
 	/* APOP */
 	char timestamp[128];
 	char digest[33];
@@ -142,14 +151,17 @@ struct guest {
 
 struct authd {
 	struct process *process;
-	struct userdb *userdb;        /* Owned */
-	struct sasl_context *sasl;    /* Owned */
-	struct auth_cache *cache;     /* Owned */
-	struct login_times *times;    /* Owned */
-	struct app_passwords *apps;   /* Owned. NULL: the configuration has none */
-	int apps_used;                /* Owned: app_password_use.h. -1: not kept */
-	TAILQ_HEAD(, link) listeners; /* Owned */
-	struct link *storage;         /* Owned. NULL: away */
+	struct userdb *userdb;             /* Owned */
+	struct sasl_context *sasl;         /* Owned */
+	struct auth_cache *cache;          /* Owned */
+	struct login_times *times;         /* Owned */
+	struct app_passwords *apps;        /* Owned. NULL: the configuration has none */
+	struct token_keys *token_keys;     /* Owned. NULL: no JWT is taken */
+	struct introspector *introspector; /* Owned. NULL: nobody is asked */
+	char *client_secret;               /* Owned, until the introspector has it */
+	int apps_used;                     /* Owned: app_password_use.h. -1: not kept */
+	TAILQ_HEAD(, link) listeners;      /* Owned */
+	struct link *storage;              /* Owned. NULL: away */
 	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
 	LIST_HEAD(, trier) triers[AUTHD_BUCKETS];
 	LIST_HEAD(, guest) guests[AUTHD_BUCKETS];
@@ -240,12 +252,48 @@ bool login_take_user(struct request *r, enum userdb_status status,
 		     const struct user_record *record);
 void login_sasl_next(struct request *r, enum sasl_status status);
 void login_refuse(struct request *r, enum ipc_status status, const char *reason);
+void login_log_failure(const struct request *r, const char *reason);
+
+/* It is the user of record, and storage shall hear of it. */
+void login_grant(struct request *r, bool remembered);
 
 /* ---- authd_scram.c: users who prove that they know a password without sending it ---- */
 
 /* SASL_WANT_KEYS: looks for the keys of login->user and goes on. */
 void scram_lookup(struct request *r);
 void scram_derived(struct request *r);
+
+/* The same for each way to write the name of one user. Borrowed from name or ret_name. */
+struct span authd_canonical(const struct authd *ad, const char *name,
+			    char ret_name[LIMIT_USER + 1]);
+
+/* ---- authd_oauth.c: users who have a token ---- */
+
+/* SASL_TOKEN: verifies it, or asks, and goes on. */
+void oauth_verify(struct request *r);
+void oauth_answered(struct request *r, const struct token_verdict *v);
+void oauth_introspected(struct request *r, const struct token_verdict *v);
+
+/* What a token must be, now. */
+struct token_rules oauth_rules(const struct authd *ad);
+
+/* False when there is no memory; *ret_keys is NULL when the configuration has none. */
+bool oauth_open_keys(const struct config *c, struct token_keys **ret_keys);
+
+/* ---- authd_introspect.c: whom we ask about tokens ---- */
+
+/* The secret to ask with, or NULL when path is "". 0 or negative errno. */
+int introspector_read_secret(const char *path, char **ret_secret, struct err *err);
+
+/* Takes the secret over, unless it is NULL for lack of memory. */
+struct introspector *introspector_new(uv_loop_t *loop, char *secret);
+void introspector_close(struct introspector *in);
+
+/* oauth_introspected() comes from the loop. False when there is no memory. */
+bool introspector_ask(struct introspector *in, struct request *r, const char *token);
+
+/* ASKING: nobody waits for the answer any more. */
+void introspector_forget(struct request *r);
 
 /* ---- authd_rcpt.c: who may get mail ---- */
 

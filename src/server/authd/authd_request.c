@@ -99,6 +99,9 @@ void request_cancel(struct request *r)
 	case REQUEST_WAITING:
 		authd_delay_forget(r);
 		break;
+	case REQUEST_ASKING:
+		introspector_forget(r);
+		break;
 	case REQUEST_LOOKUP:
 	case REQUEST_CHALLENGED:
 		break;

@@ -16,9 +16,7 @@
 #include "auth/user_name.h"
 #include "server/authd/authd_priv.h"
 
-/* The same for each way to write the name of one user. */
-static struct span canonical(const struct authd *ad, const char *name,
-			     char ret_name[LIMIT_USER + 1])
+struct span authd_canonical(const struct authd *ad, const char *name, char ret_name[LIMIT_USER + 1])
 {
 	const struct span domain = span_str(authd_config(ad)->default_domain);
 
@@ -36,8 +34,8 @@ static bool make_up_salt(const struct request *r, const char *name, struct scram
 {
 	char normal[LIMIT_USER + 1];
 
-	return scram_salt_make_up(r->ad->salt_key, r->login->hash, canonical(r->ad, name, normal),
-				  keys);
+	return scram_salt_make_up(r->ad->salt_key, r->login->hash,
+				  authd_canonical(r->ad, name, normal), keys);
 }
 
 static void use_keys(struct request *r)

@@ -22,6 +22,7 @@ struct mechanism {
 	bool is_private;
 	bool stored_clear; /* needs {PLAIN} secrets: only with the apop option */
 	bool binds;        /* to the TLS connection */
+	bool takes_token;  /* only where tokens can be verified */
 };
 
 static const struct mechanism mechanisms[] = {
@@ -29,6 +30,8 @@ static const struct mechanism mechanisms[] = {
 	{.name = "SCRAM-SHA-1-PLUS", .is_private = true, .binds = true},
 	{.name = "SCRAM-SHA-256", .is_private = true},
 	{.name = "SCRAM-SHA-1", .is_private = true},
+	{.name = "OAUTHBEARER", .is_private = true, .takes_token = true},
+	{.name = "XOAUTH2", .is_private = true, .takes_token = true},
 	{.name = "PLAIN", .is_private = true},
 	{.name = "LOGIN", .is_private = true},
 	{.name = "CRAM-MD5", .stored_clear = true},
@@ -59,6 +62,7 @@ static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
 {
 	return (!m->is_private || session_is_private(&p->base)) &&
 	       (!m->stored_clear || p->base.listener->config->apop) &&
+	       (!m->takes_token || config_has_oauth(p->base.listener->config)) &&
 	       (!m->binds || binding_of(p).kind != IPC_BINDING_NONE);
 }
 
@@ -262,7 +266,9 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 	const struct mechanism *const mechanism = find_mechanism(c->mechanism);
 
 	if (mechanism == NULL ||
-	    ((mechanism->stored_clear || mechanism->binds) && !is_offered(p, mechanism))) {
+	    ((mechanism->stored_clear || mechanism->binds ||
+	      (mechanism->takes_token && !config_has_oauth(p->base.listener->config))) &&
+	     !is_offered(p, mechanism))) {
 		pop3_err(p, POP3_CODE_NONE, "AUTH: this mechanism is not offered here");
 		pop3_count_bad(p);
 		return;

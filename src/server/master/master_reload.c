@@ -30,8 +30,15 @@ static const struct fixed {
 	size_t at;
 	size_t size;
 } fixed[] = {
-	FIXED(server_user),  FIXED(mail_user), FIXED(store_driver),       FIXED(storage_threads),
-	FIXED(auth_threads), FIXED(pid_file),  FIXED(app_passwords_file),
+	FIXED(server_user),
+	FIXED(mail_user),
+	FIXED(store_driver),
+	FIXED(storage_threads),
+	FIXED(auth_threads),
+	FIXED(pid_file),
+	FIXED(app_passwords_file),
+	FIXED(oauth_introspection_url),
+	FIXED(oauth_client_secret_file),
 };
 #undef FIXED
 

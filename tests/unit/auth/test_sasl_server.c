@@ -280,11 +280,13 @@ static void the_table_of_mechanisms(void **state)
 	for (; sasl_mechanism_at(n) != NULL; n++)
 		assert_ptr_equal(sasl_mechanism_find(sasl_mechanism_at(n)->name),
 				 sasl_mechanism_at(n));
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 9);
 	assert_true(sasl_mechanism_find("PLAIN")->sends_plain);
 	assert_true(sasl_mechanism_find("LOGIN")->sends_plain);
 	assert_false(sasl_mechanism_find("CRAM-MD5")->sends_plain);
 	assert_true(sasl_mechanism_find("CRAM-MD5")->needs_secret);
+	assert_true(sasl_mechanism_find("OAUTHBEARER")->takes_token);
+	assert_true(sasl_mechanism_find("XOAUTH2")->takes_token);
 	assert_null(sasl_mechanism_find("plain"));
 	assert_null(sasl_mechanism_find(""));
 	assert_null(sasl_mechanism_find("ANONYMOUS"));
@@ -608,6 +610,62 @@ static void scram_flags(void **state)
 	}
 }
 
+/* Somebody else decides, and who is refused hears why before the exchange ends. */
+static void tokens(void **state)
+{
+	static const struct {
+		const char *mechanism;
+		struct span message;
+		const char *user;
+		const char *error;
+	} cases[] = {
+		{"OAUTHBEARER", SPAN_LIT("n,a=alice,\1auth=Bearer abc\1\1"), "alice",
+		 "{\"status\":\"invalid_token\",\"scope\":\"mail\"}"},
+		{"OAUTHBEARER", SPAN_LIT("n,,\1auth=Bearer abc\1\1"), "",
+		 "{\"status\":\"invalid_token\",\"scope\":\"mail\"}"},
+		{"XOAUTH2", SPAN_LIT("user=alice\1auth=Bearer abc\1\1"), "alice",
+		 "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int initial = 0; initial < 2; initial++) {
+			struct sasl_session *s = begin(state, cases[i].mechanism);
+			enum sasl_status status = sasl_session_start(s, initial, cases[i].message);
+
+			if (!initial) {
+				assert_int_equal(status, SASL_CHALLENGE);
+				assert_int_equal(sasl_session_challenge(s).n, 0);
+				status = sasl_session_step(s, cases[i].message);
+			}
+			assert_int_equal(status, SASL_TOKEN);
+			assert_string_equal(sasl_session_user(s), cases[i].user);
+			assert_string_equal(sasl_session_token(s), "abc");
+			assert_int_equal(sasl_session_refuse_token(s, "invalid_token", "mail"),
+					 SASL_CHALLENGE);
+			assert_true(span_eq(sasl_session_challenge(s), span_str(cases[i].error)));
+			/* Another token is no answer either. */
+			assert_int_equal(
+				sasl_session_step(s, initial ? cases[i].message : SPAN_LIT("\1")),
+				SASL_FAILED);
+			sasl_session_free(s);
+		}
+	}
+}
+
+/* A scope that doesn't fit is left out: the refusal is what counts. */
+static void a_scope_too_long_to_tell(void **state)
+{
+	static char scope[SASL_ERROR_MAX + 1];
+	struct sasl_session *s = begin(state, "OAUTHBEARER");
+
+	memset(scope, 's', sizeof(scope) - 1);
+	assert_int_equal(sasl_session_start(s, true, SPAN_LIT("n,,\1auth=Bearer abc\1\1")),
+			 SASL_TOKEN);
+	assert_int_equal(sasl_session_refuse_token(s, "invalid_token", scope), SASL_CHALLENGE);
+	assert_true(span_eq(sasl_session_challenge(s), SPAN_LIT("{\"status\":\"invalid_token\"}")));
+	sasl_session_free(s);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -622,6 +680,8 @@ int main(void)
 		TEST(the_table_of_mechanisms),
 		TEST(preparing),
 		TEST(apop),
+		TEST(tokens),
+		TEST(a_scope_too_long_to_tell),
 		TEST(scram),
 		TEST(scram_names),
 		TEST(scram_garbage),

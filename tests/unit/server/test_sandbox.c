@@ -358,7 +358,10 @@ static void check(const struct sandbox_profile *profile, size_t which)
 	parent = getpid();
 	(void)snprintf(other, sizeof(other), "%s.new", path);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const enum outcome wanted[] = {cases[i].listener, cases[i].auth, cases[i].storage};
+		const enum outcome networked = cases[i].act == make_tcp_socket ? WORKS
+									       : cases[i].auth;
+		const enum outcome wanted[] = {cases[i].listener, cases[i].auth, cases[i].storage,
+					       networked};
 
 		write_file();
 
@@ -388,6 +391,46 @@ static void storage(void **state)
 	check(&sandbox_storage, 2);
 }
 
+/* The port that nobody has: whether there is a way there is what counts. */
+static int connect_elsewhere(void)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+				       .sin_port = htons(1),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int r = connect(fd, (const struct sockaddr *)&to, sizeof(to));
+
+	return r == 0 || errno == ECONNREFUSED ? 0 : -1;
+}
+
+static int make_udp6_socket(void)
+{
+	return socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+static int make_netlink_socket(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+}
+
+static int make_appletalk_socket(void)
+{
+	return socket(AF_APPLETALK, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+/* All that auth may, and to connect by IP. */
+static void auth_with_network(void **state)
+{
+	(void)state;
+	check(&sandbox_auth_network, 3);
+	assert_int_equal(try(&sandbox_auth_network, connect_elsewhere), WORKS);
+	assert_int_equal(try(&sandbox_auth, connect_elsewhere), REFUSED);
+	assert_int_equal(try(&sandbox_auth_network, make_udp6_socket), WORKS);
+	assert_int_equal(try(&sandbox_auth, make_udp6_socket), REFUSED);
+	assert_int_equal(try(&sandbox_auth_network, make_netlink_socket), REFUSED);
+	assert_int_equal(try(&sandbox_auth_network, make_appletalk_socket), REFUSED);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -407,6 +450,7 @@ int main(void)
 		cmocka_unit_test(a_listener),
 		cmocka_unit_test(auth),
 		cmocka_unit_test(storage),
+		cmocka_unit_test(auth_with_network),
 	};
 
 #ifdef RESTANTE_UNSEALED

@@ -126,8 +126,8 @@ static void long_lines(void **state)
 	memset(stream + out.n, 'u', 9000);
 	out.n += 9000;
 	assert_true(out_put(&out, SPAN_LIT("\r\nAUTH PLAIN ")));
-	memset(stream + out.n, 'A', 16384 / 3 * 4);
-	out.n += 16384 / 3 * 4;
+	memset(stream + out.n, 'A', 17408 / 3 * 4);
+	out.n += 17408 / 3 * 4;
 	assert_true(out_put(&out, SPAN_LIT("\r\nAUTH PLAIN\r\n=\r\nQUIT\r\n")));
 	assert_heard(converse(AT_POP3, out_span(&out), 250, &o),
 		     "+OK restante is ready\r\n"
