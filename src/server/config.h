@@ -83,6 +83,7 @@ struct config {
 	uint32_t auth_threads;       /* 0: one a core */
 	uint32_t auth_cache_seconds;
 	uint32_t auth_failure_delay_ms;
+	uint32_t auth_penalty_max; /* seconds that a guess waits at most; 0: no guess does */
 	char app_passwords_file[LIMIT_PATH];      /* "": none */
 	char oauth_jwks_file[LIMIT_PATH];         /* "": no JWT is taken */
 	char oauth_introspection_url[LIMIT_PATH]; /* "": nobody is asked about tokens */

@@ -96,6 +96,8 @@ const struct config_row config_rows[] = {
 	 SECONDS(auth_cache_seconds, 0, 7 * DAY)},
 	{{"auth_failure_delay_ms", "number", "2000", "milliseconds before a wrong password is answered"},
 	 NUM(auth_failure_delay_ms, 0, 60000)},
+	{{"auth_penalty_max", "duration", "15s", "the longest that who guesses has to wait; 0: nobody does"},
+	 SECONDS(auth_penalty_max, 0, 3600)},
 	{{"app_passwords_file", "string", "",
 	  "application passwords, and beside it when each was used; empty: none"},
 	 TEXT(app_passwords_file)},

@@ -125,6 +125,7 @@ class Daemon:
             'listeners': 2,
             'max_connections': 500,
             'auth_failure_delay_ms': 0,
+            'auth_penalty_max': 0,
             'log_level': 'debug',
         }
         self.configure(**options)

@@ -251,6 +251,7 @@ static void free_authd(struct authd *ad)
 	sasl_context_free(ad->sasl);
 	auth_cache_free(ad->cache);
 	login_times_free(ad->times);
+	guard_free(ad->guard);
 	app_passwords_free(ad->apps);
 	token_keys_free(ad->token_keys);
 	if (ad->client_secret != NULL)
@@ -318,10 +319,12 @@ static int start(struct process *p, struct err *err)
 	TAILQ_INIT(&ad->delayed);
 	ad->cache = auth_cache_new();
 	ad->times = login_times_new();
+	ad->guard = guard_new();
 	ad->sasl = sasl_context_new(p->config->hostname);
 	ad->userdb = open_users(p->config);
-	if (ad->cache == NULL || ad->times == NULL || ad->sasl == NULL || ad->userdb == NULL ||
-	    !open_apps(ad) || !scram_salt_key(p->config->hostname, ad->salt_key)) {
+	if (ad->cache == NULL || ad->times == NULL || ad->guard == NULL || ad->sasl == NULL ||
+	    ad->userdb == NULL || !open_apps(ad) ||
+	    !scram_salt_key(p->config->hostname, ad->salt_key)) {
 		(void)err_sys(err, ENOMEM, "cannot start");
 		goto free;
 	}

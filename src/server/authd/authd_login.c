@@ -13,7 +13,7 @@
 #include "auth/app_password_use.h"
 #include "server/authd/authd_priv.h"
 
-void login_log_failure(const struct request *r, const char *reason)
+static void log_failure(const struct request *r, const char *reason)
 {
 	log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", r->id),
 		  log_str("user", r->login->user), log_str("remote", r->login->origin.remote),
@@ -22,11 +22,13 @@ void login_log_failure(const struct request *r, const char *reason)
 
 void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 {
-	login_log_failure(r, reason);
-	if (status == IPC_BAD_CREDENTIALS)
+	if (status == IPC_BAD_CREDENTIALS) {
+		authd_guard_failed(r, reason, r->login->password);
 		authd_delay_refuse(r, status);
-	else
-		request_refuse(r, status);
+		return;
+	}
+	log_failure(r, reason);
+	request_refuse(r, status);
 }
 
 /*
@@ -72,6 +74,7 @@ static void note_login(const struct request *r)
 
 void login_grant(struct request *r, bool remembered)
 {
+	authd_guard_let_in(r);
 	r->login->remembered = remembered;
 	if (!delay_is_over(r))
 		return;
@@ -207,12 +210,17 @@ void login_verified(struct request *r)
 	}
 }
 
-static void verify_password(struct request *r)
+static void look_up_password(struct request *r)
 {
 	struct login *l = r->login;
 
 	l->query = (struct userdb_query){.owner = r, .done = on_password_user};
 	userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+}
+
+static void verify_password(struct request *r)
+{
+	authd_guard_wait(r, look_up_password);
 }
 
 /* ---- messages ---- */
@@ -316,6 +324,12 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 		login_refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
 }
 
+static void look_up_apop(struct request *r)
+{
+	r->login->query = (struct userdb_query){.owner = r, .done = on_apop_user};
+	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
+}
+
 void login_apop(struct link *l, const struct ipc_auth_apop *m)
 {
 	struct request *r = begin(l, m->head.session, &m->origin, "apop");
@@ -329,8 +343,7 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m)
 		login_refuse(r, IPC_PERMANENT, "apop-is-off");
 		return;
 	}
-	r->login->query = (struct userdb_query){.owner = r, .done = on_apop_user};
-	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
+	authd_guard_wait(r, look_up_apop);
 }
 
 /* ---- SASL ---- */
@@ -353,6 +366,12 @@ static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 		login_refuse(r, IPC_BAD_CREDENTIALS, secret_reason(l, has_plain));
 	else
 		login_sasl_next(r, next);
+}
+
+static void look_up_secret(struct request *r)
+{
+	r->login->query = (struct userdb_query){.owner = r, .done = on_sasl_user};
+	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
 }
 
 static void send_challenge(struct request *r)
@@ -390,15 +409,14 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 		send_challenge(r);
 		return;
 	case SASL_WANT_SECRET:
-		l->query = (struct userdb_query){.owner = r, .done = on_sasl_user};
-		userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+		authd_guard_wait(r, look_up_secret);
 		return;
 	case SASL_WANT_KEYS:
 		l->hash = l->mechanism->hash;
-		scram_lookup(r);
+		authd_guard_wait(r, scram_lookup);
 		return;
 	case SASL_TOKEN:
-		oauth_verify(r);
+		authd_guard_wait(r, oauth_verify);
 		return;
 	case SASL_PASSWORD:
 		(void)snprintf(l->password, sizeof(l->password), "%s",

@@ -47,7 +47,7 @@ static void refuse_token(struct request *r, const char *status, const char *why)
 {
 	struct login *l = r->login;
 
-	login_log_failure(r, why);
+	authd_guard_failed(r, why, sasl_session_token(l->sasl));
 	l->is_told = true;
 	login_sasl_next(
 		r, sasl_session_refuse_token(l->sasl, status, authd_config(r->ad)->oauth_scope));

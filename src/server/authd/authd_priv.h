@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "auth/app_password.h"
 #include "auth/cache.h"
+#include "auth/guard.h"
 #include "auth/login_times.h"
 #include "auth/sasl_server.h"
 #include "auth/token.h"
@@ -28,6 +29,8 @@
 
 struct authd;
 struct request;
+
+typedef void request_step(struct request *r);
 
 /* A channel to a listener, or to storage. */
 struct link {
@@ -103,10 +106,13 @@ struct login {
 	const char *why_not; /* NULL, or why the keys are nobody's. A literal */
 	struct auth_cache_key key;
 	bool has_key;
-	bool remembered;     /* the password was */
-	uint64_t place;      /* where they are: an address or a network */
-	struct trier *trier; /* counted in while not NULL */
-	struct guest *guest; /* QUEUED */
+	bool remembered;      /* the password was */
+	struct guard_who who; /* from authd_guard_wait() on */
+	bool guarded;         /* who is filled */
+	request_step *next;   /* behind the wait */
+	uint64_t place;       /* where they are: an address or a network */
+	struct trier *trier;  /* counted in while not NULL */
+	struct guest *guest;  /* QUEUED */
 	/* OAuth */
 	struct inquiry *inquiry; /* Owned while ASKING */
 	bool is_told;            /* the token was refused, and the client knows why */
@@ -122,8 +128,6 @@ struct login {
 	int verified;
 	struct err err;
 };
-
-typedef void request_step(struct request *r);
 
 struct request {
 	LIST_ENTRY(request) bucket;
@@ -155,6 +159,7 @@ struct authd {
 	struct sasl_context *sasl;         /* Owned */
 	struct auth_cache *cache;          /* Owned */
 	struct login_times *times;         /* Owned */
+	struct guard *guard;               /* Owned */
 	struct app_passwords *apps;        /* Owned. NULL: the configuration has none */
 	struct token_keys *token_keys;     /* Owned. NULL: no JWT is taken */
 	struct introspector *introspector; /* Owned. NULL: nobody is asked */
@@ -236,6 +241,18 @@ bool authd_queue_put(struct request *r);
 struct request *authd_queue_take(struct authd *ad);
 void authd_queue_forget(struct request *r);
 
+/* ---- authd_guard.c: who guesses ---- */
+
+/*
+ * Does then(r), which is to look at what login->user says for a proof; after a while, if
+ * there has been guessing. Or the request is refused: too many wait already.
+ */
+void authd_guard_wait(struct request *r, request_step *then);
+void authd_guard_let_in(struct request *r);
+
+/* Counts it, and logs it with the reason. wrong: the password or token, "" where none was sent. */
+void authd_guard_failed(struct request *r, const char *reason, const char *wrong);
+
 /* ---- authd_login.c: PASS, APOP and SASL ---- */
 
 void login_pass(struct link *l, const struct ipc_auth_pass *m);
@@ -252,7 +269,6 @@ bool login_take_user(struct request *r, enum userdb_status status,
 		     const struct user_record *record);
 void login_sasl_next(struct request *r, enum sasl_status status);
 void login_refuse(struct request *r, enum ipc_status status, const char *reason);
-void login_log_failure(const struct request *r, const char *reason);
 
 /* It is the user of record, and storage shall hear of it. */
 void login_grant(struct request *r, bool remembered);

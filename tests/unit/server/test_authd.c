@@ -234,6 +234,50 @@ static void logins_have_a_delay(void **state)
 	assert_non_null(strstr(peers_log(p), "reason=login-delay"));
 }
 
+/* However the guesses come, the next waits; and who is right gets in, from there too. */
+static void guesses_wait(void **state)
+{
+	static const char plain[] = "\0alice\0wonderland";
+	struct peers *p = *state;
+	char wrong[8];
+	uint64_t before;
+
+	peers_write_users(p, "alice:{PLAIN}wonderland\nbob:{PLAIN}builder\n");
+	p->config.auth_penalty_max = 1;
+	peers_start(p);
+	/* The same over and over is one. */
+	for (uint64_t i = 1; i <= 20; i++) {
+		say_pass(p->a, i, "alice", "forgotten");
+		hear_failed(p->a, i, IPC_BAD_CREDENTIALS);
+	}
+	for (uint64_t i = 30; i < 33; i++) {
+		(void)snprintf(wrong, sizeof(wrong), "w%u", (unsigned)i);
+		say_pass(p->a, i, "alice@EXAMPLE.org", wrong);
+		hear_failed(p->a, i, IPC_BAD_CREDENTIALS);
+	}
+	before = clock_mono_ms();
+	/* Three are free, that was the fourth. Who hangs up has not guessed: nobody looks. */
+	say_pass(p->b, 40, "Alice", "w40");
+	say_pass(p->a, 41, "alice", "w41");
+	say_cancel(p->b, 40);
+	say_sasl(p->a, 42, "PLAIN", plain, sizeof(plain) - 1);
+	/* Others at other addresses don't wait with them. */
+	say_pass_at(p->a, 43, "198.51.100.7", "bob", "builder", IPC_AUTH_TLS);
+	hear_open(p, LISTENER_A, 43, "bob");
+	hear_failed(p->a, 41, IPC_BAD_CREDENTIALS);
+	assert_true(clock_mono_ms() - before >= 1000);
+	hear_open(p, LISTENER_A, 42, "alice");
+	/* From now on alice is known there. */
+	say_pass(p->a, 44, "alice", "wonderland");
+	hear_open(p, LISTENER_A, 44, "alice");
+
+	const char *const log = peers_log(p);
+
+	assert_non_null(strstr(log, "reason=wrong-password repeated=0"));
+	assert_non_null(strstr(log, "reason=wrong-password repeated=1"));
+	assert_null(strstr(log, "w40"));
+}
+
 static void cancelled_ones_get_no_grant(void **state)
 {
 	struct peers *p = *state;
@@ -639,6 +683,7 @@ int main(void)
 		TEST(failures_are_answered_late),
 		TEST(a_poll_waits_for_no_hash),
 		TEST(logins_have_a_delay),
+		TEST(guesses_wait),
 		TEST(cancelled_ones_get_no_grant),
 		TEST(too_many_of_one_name),
 		TEST(guessing_locks_nobody_out),
