@@ -147,5 +147,11 @@ enum conn_binding { CONN_BINDING_NONE, CONN_BINDING_TLS_UNIQUE, CONN_BINDING_TLS
 enum conn_binding conn_tls_binding(const struct conn *c, uint8_t ret_octets[CONN_BINDING_MAX],
 				   size_t *ret_n);
 
+/*
+ * The certificate that the client has shown, DER, when one of the CAs of tls_server_options
+ * vouches for it: its octets, or 0 when there is none, or it is longer than cap.
+ */
+size_t conn_tls_client_certificate(const struct conn *c, uint8_t *ret_der, size_t cap);
+
 /* Why the last call said -EPROTO, for the log. Never NULL; lives until the next TLS call. */
 const char *conn_tls_reason(void);

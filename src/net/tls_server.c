@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "net/conn.h"
+#include "net/tls_clients.h"
 #include "net/tls_server_priv.h"
 
 static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct err *err)
@@ -69,6 +70,8 @@ static int new_context(const struct tls_server_options *o, SSL_CTX **ret_ctx, st
 	if (ctx == NULL)
 		return err_sys(err, ENOMEM, "cannot make a TLS context");
 	r = set_protocol(ctx, o, err);
+	if (r == 0 && o->client_ca != NULL && o->client_ca[0] != '\0')
+		r = tls_clients_ask(ctx, o->client_ca, err);
 	if (r < 0) {
 		SSL_CTX_free(ctx);
 		return r;

@@ -21,7 +21,8 @@ struct tls_server_options {
 	size_t n_pairs;               /* not 0 */
 	unsigned min_version;         /* 12 or 13 */
 	const char *ciphers;          /* of TLS 1.2, in OpenSSL's words; "": OpenSSL's own */
-	tls_on_notice *on_notice;     /* while files are read; NULL: nobody wants to know */
+	const char *client_ca;    /* who vouches for clients, PEM; NULL, "": they aren't asked */
+	tls_on_notice *on_notice; /* while files are read; NULL: nobody wants to know */
 	void *arg;
 };
 

@@ -173,6 +173,11 @@ static bool check_together(const struct config *c)
 		config_complain(&reading, line_of("tls_key"), "tls_key needs tls_certificate");
 		return false;
 	}
+	if (c->tls_client_ca[0] != '\0' && !config_has_tls(c)) {
+		config_complain(&reading, line_of("tls_client_ca"),
+				"tls_client_ca needs tls_certificate");
+		return false;
+	}
 	if (c->users_file[0] == '\0') {
 		config_complain(&reading, line_of("users_file"), "users_file may not be empty");
 		return false;
@@ -184,7 +189,7 @@ static bool check_together(const struct config *c)
 	}
 	return check_hostname(c->hostname) && check_domain(c->default_domain) &&
 	       is_path("tls_certificate", c->tls_certificate) && is_path("tls_key", c->tls_key) &&
-	       is_path("users_file", c->users_file) &&
+	       is_path("tls_client_ca", c->tls_client_ca) && is_path("users_file", c->users_file) &&
 	       is_path("app_passwords_file", c->app_passwords_file) && check_oauth(c) &&
 	       is_path("pid_file", c->pid_file);
 }

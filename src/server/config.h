@@ -46,6 +46,9 @@ enum config_plaintext {
 	CONFIG_PLAINTEXT_ALWAYS,   /* "send-passwords-in-clear": from anywhere */
 };
 
+/* What in a client's certificate names the user. */
+enum config_client_name { CONFIG_CLIENT_EMAIL, CONFIG_CLIENT_CN };
+
 enum config_delivered_to {
 	CONFIG_DELIVERED_TO_SINGLE, /* "single": when the message has one recipient */
 	CONFIG_DELIVERED_TO_EACH,   /* "each": always, at the price of a copy for each */
@@ -71,9 +74,11 @@ struct config {
 	char tls_key[LIMIT_PATH];         /* never empty when there is a certificate */
 	struct config_certificate tls_certificates[CONFIG_CERTIFICATES_MAX]; /* and these */
 	uint32_t n_tls_certificates;
-	uint32_t tls_min_version; /* 12 or 13 */
-	uint32_t tls_watch;       /* seconds between looks at the files; 0: none */
-	char tls_ciphers[512];    /* TLS 1.2, OpenSSL's words; default RFC 9325's */
+	char tls_client_ca[LIMIT_PATH]; /* "": clients aren't asked for a certificate */
+	uint32_t tls_client_name;       /* enum config_client_name */
+	uint32_t tls_min_version;       /* 12 or 13 */
+	uint32_t tls_watch;             /* seconds between looks at the files; 0: none */
+	char tls_ciphers[512];          /* TLS 1.2, OpenSSL's words; default RFC 9325's */
 	enum config_plaintext plaintext_login;
 
 	/* Users */

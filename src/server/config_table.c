@@ -20,6 +20,11 @@ static const struct choice delivered_to_choices[] = {
 };
 /* A string all the same: the drivers are the store's business. */
 static const struct choice driver_choices[] = {{"maildir", 0}, {"mem", 0}, {NULL, 0}};
+static const struct choice client_name_choices[] = {
+	{"email", CONFIG_CLIENT_EMAIL},
+	{"cn", CONFIG_CLIENT_CN},
+	{NULL, 0},
+};
 static const struct choice tls_choices[] = {{"1.2", 12}, {"1.3", 13}, {NULL, 0}};
 static const struct choice target_choices[] = {
 	{"stderr", LOG_TARGET_STDERR}, {"syslog", LOG_TARGET_SYSLOG}, {NULL, 0}};
@@ -69,6 +74,12 @@ const struct config_row config_rows[] = {
 	{{"tls_certificates", "list", "{}",
 	  "more certificates, each with its key: \"certificate.pem key.pem\""},
 	 .kind = PAIRS},
+	{{"tls_client_ca", "string", "",
+	  "CAs whose certificates clients may log in with, PEM; empty: they aren't asked for one"},
+	 TEXT(tls_client_ca)},
+	{{"tls_client_name", "choice", "email",
+	  "what in them names the user: email (rfc822Name) or cn"},
+	 WORD(tls_client_name, client_name_choices)},
 	{{"tls_min_version", "choice", "1.2", "oldest TLS version: 1.2 or 1.3"},
 	 WORD(tls_min_version, tls_choices)},
 	{{"tls_ciphers", "string",

@@ -90,6 +90,9 @@ struct row {
 /* A member that a struct has and no list names would be one that nobody checks. */
 _Static_assert(sizeof(struct ipc_auth_pass) == offsetof(struct ipc_auth_pass, zero) + 7, "padding");
 _Static_assert(sizeof(struct ipc_auth_apop) == offsetof(struct ipc_auth_apop, zero) + 7, "padding");
+_Static_assert(offsetof(struct ipc_external, zero) ==
+		       offsetof(struct ipc_external, authzid) + LIMIT_USER + 1,
+	       "padding");
 _Static_assert(offsetof(struct ipc_sasl, has_initial) ==
 		       offsetof(struct ipc_sasl, binding) + 2 * sizeof(uint32_t) + 32,
 	       "padding");
@@ -118,6 +121,9 @@ static const struct row rows[IPC_TYPES] = {
 		CHECKS(ORIGIN(ipc_auth_apop), STR(ipc_auth_apop, user),
 		       STR(ipc_auth_apop, timestamp), STR(ipc_auth_apop, digest),
 		       ZERO(ipc_auth_apop, zero))},
+	[IPC_AUTH_EXTERNAL] = {"auth-external", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_external), ARRAY(ipc_external, n, certificate),
+		CHECKS(ORIGIN(ipc_external), STR(ipc_external, authzid), ZERO(ipc_external, zero))},
 	[IPC_AUTH_SASL_START] = {"auth-sasl-start", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
 		CHECKS(ORIGIN(ipc_sasl), STR(ipc_sasl, mechanism),

@@ -35,6 +35,7 @@ enum ipc_type {
 	/* listener to auth */
 	IPC_AUTH_PASS,       /* USER and PASS */
 	IPC_AUTH_APOP,       /* APOP */
+	IPC_AUTH_EXTERNAL,   /* AUTH EXTERNAL, with the certificate that TLS has seen */
 	IPC_AUTH_SASL_START, /* AUTH mechanism [initial response] */
 	IPC_AUTH_SASL_STEP,  /* the answer to a challenge */
 	IPC_AUTH_CANCEL,     /* this session has gone, or cancelled with "*" */
@@ -144,6 +145,17 @@ struct ipc_auth_apop {
 	char timestamp[128]; /* from the greeting, with its angle brackets */
 	char digest[33];     /* 32 hexadecimal digits, lower case */
 	char zero[7];
+};
+
+/* Who the client wants to be, or "", and its certificate: DER. */
+#define IPC_CERTIFICATE_MAX 8192
+struct ipc_external {
+	struct ipc_head head;
+	struct ipc_origin origin;
+	char authzid[LIMIT_USER + 1];
+	uint32_t zero;
+	uint32_t n; /* octets used */
+	uint8_t certificate[IPC_CERTIFICATE_MAX];
 };
 
 /* What a TLS connection has that no other connection has, also not one to somebody between. */
@@ -296,6 +308,7 @@ union ipc_msg {
 	struct ipc_drain drain;
 	struct ipc_auth_pass pass;
 	struct ipc_auth_apop apop;
+	struct ipc_external external;
 	struct ipc_sasl sasl;
 	struct ipc_rcpt rcpt;
 	struct ipc_rcpt_reply rcpt_reply;

@@ -28,5 +28,6 @@ void tls_options_fill(const struct config *c, struct tls_options *ret)
 		.n_pairs = n,
 		.min_version = c->tls_min_version,
 		.ciphers = c->tls_ciphers,
+		.client_ca = c->tls_client_ca,
 	};
 }

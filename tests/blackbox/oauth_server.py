@@ -111,6 +111,7 @@ class Introspection:
 
         self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # connections that close() has ended
         self.url = f'http://127.0.0.1:{self.server.server_address[1]}/introspect'
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

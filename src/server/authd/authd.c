@@ -118,6 +118,9 @@ static void on_listener_message(struct ipc_channel *ch, const union ipc_msg *m, 
 	case IPC_AUTH_PASS:
 		login_pass(l, &m->pass);
 		return;
+	case IPC_AUTH_EXTERNAL:
+		login_external(l, &m->external);
+		return;
 	case IPC_AUTH_APOP:
 		login_apop(l, &m->apop);
 		return;
@@ -254,6 +257,7 @@ static void free_authd(struct authd *ad)
 	guard_free(ad->guard);
 	app_passwords_free(ad->apps);
 	token_keys_free(ad->token_keys);
+	client_authority_free(ad->authority);
 	if (ad->client_secret != NULL)
 		secret_wipe(ad->client_secret, strlen(ad->client_secret));
 	free(ad->client_secret);
@@ -329,6 +333,7 @@ static int start(struct process *p, struct err *err)
 		goto free;
 	}
 
+	ad->authority = external_open(p->config);
 	if (!oauth_open_keys(p->config, &ad->token_keys) || !open_introspector(ad)) {
 		(void)err_sys(err, ENOMEM, "cannot start");
 		goto free;
@@ -376,6 +381,8 @@ static void on_config(struct process *p)
 		ad->userdb = fresh;
 	}
 	reload_keys(ad);
+	client_authority_free(ad->authority);
+	ad->authority = external_open(p->config);
 	/* libuv's pool has the size that it was started with: fewer can be used, not more. */
 	ad->hashing_max = threads < p->threads ? threads : p->threads;
 	if (p->config->auth_cache_seconds == 0)

@@ -233,8 +233,8 @@ static void refuse_unborn(struct link *l, uint64_t id, enum ipc_status status)
 	ipc_channel_send(&l->ch, m, -1);
 }
 
-static struct request *begin(struct link *l, uint64_t id, const struct ipc_origin *origin,
-			     const char *how)
+struct request *login_begin(struct link *l, uint64_t id, const struct ipc_origin *origin,
+			    const char *how)
 {
 	/* No honest listener has more sessions than there may be connections. */
 	if (l->n_requests >= authd_config(l->ad)->max_connections) {
@@ -274,7 +274,7 @@ static bool may_send_password(const struct request *r)
 
 void login_pass(struct link *l, const struct ipc_auth_pass *m)
 {
-	struct request *r = begin(l, m->head.session, &m->origin, "pass");
+	struct request *r = login_begin(l, m->head.session, &m->origin, "pass");
 
 	if (r == NULL)
 		return;
@@ -332,7 +332,7 @@ static void look_up_apop(struct request *r)
 
 void login_apop(struct link *l, const struct ipc_auth_apop *m)
 {
-	struct request *r = begin(l, m->head.session, &m->origin, "apop");
+	struct request *r = login_begin(l, m->head.session, &m->origin, "apop");
 
 	if (r == NULL)
 		return;
@@ -470,7 +470,7 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 		return;
 	}
 
-	struct request *r = begin(l, m->head.session, &m->origin, mechanism->name);
+	struct request *r = login_begin(l, m->head.session, &m->origin, mechanism->name);
 
 	if (r == NULL)
 		return;

@@ -69,8 +69,7 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 		login_grant(r, false);
 }
 
-/* Both are the name of one user, however it is written. */
-static bool is_same_user(const struct authd *ad, const char *one, const char *other)
+bool authd_is_same_user(const struct authd *ad, const char *one, const char *other)
 {
 	char a[LIMIT_USER + 1];
 	char b[LIMIT_USER + 1];
@@ -96,7 +95,7 @@ void oauth_answered(struct request *r, const struct token_verdict *v)
 	case TOKEN_GOOD:
 		break;
 	}
-	if (wants_to_be[0] != '\0' && !is_same_user(r->ad, wants_to_be, v->user)) {
+	if (wants_to_be[0] != '\0' && !authd_is_same_user(r->ad, wants_to_be, v->user)) {
 		refuse_token(r, "invalid_token", "token-of-another-user");
 		return;
 	}
@@ -151,7 +150,7 @@ void oauth_introspected(struct request *r, const struct token_verdict *v)
 	const char *wants_to_be = sasl_session_user(r->login->sasl);
 
 	request_uncount_trier(r);
-	if (v->status == TOKEN_GOOD && is_same_user(r->ad, wants_to_be, v->user))
+	if (v->status == TOKEN_GOOD && authd_is_same_user(r->ad, wants_to_be, v->user))
 		remember(r, v->expires);
 	oauth_answered(r, v);
 }

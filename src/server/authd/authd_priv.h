@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "auth/app_password.h"
 #include "auth/cache.h"
+#include "auth/client_certificate.h"
 #include "auth/guard.h"
 #include "auth/login_times.h"
 #include "auth/sasl_server.h"
@@ -155,18 +156,19 @@ struct guest {
 
 struct authd {
 	struct process *process;
-	struct userdb *userdb;             /* Owned */
-	struct sasl_context *sasl;         /* Owned */
-	struct auth_cache *cache;          /* Owned */
-	struct login_times *times;         /* Owned */
-	struct guard *guard;               /* Owned */
-	struct app_passwords *apps;        /* Owned. NULL: the configuration has none */
-	struct token_keys *token_keys;     /* Owned. NULL: no JWT is taken */
-	struct introspector *introspector; /* Owned. NULL: nobody is asked */
-	char *client_secret;               /* Owned, until the introspector has it */
-	int apps_used;                     /* Owned: app_password_use.h. -1: not kept */
-	TAILQ_HEAD(, link) listeners;      /* Owned */
-	struct link *storage;              /* Owned. NULL: away */
+	struct userdb *userdb;              /* Owned */
+	struct sasl_context *sasl;          /* Owned */
+	struct auth_cache *cache;           /* Owned */
+	struct login_times *times;          /* Owned */
+	struct guard *guard;                /* Owned */
+	struct app_passwords *apps;         /* Owned. NULL: the configuration has none */
+	struct client_authority *authority; /* Owned. NULL: nobody logs in by certificate */
+	struct token_keys *token_keys;      /* Owned. NULL: no JWT is taken */
+	struct introspector *introspector;  /* Owned. NULL: nobody is asked */
+	char *client_secret;                /* Owned, until the introspector has it */
+	int apps_used;                      /* Owned: app_password_use.h. -1: not kept */
+	TAILQ_HEAD(, link) listeners;       /* Owned */
+	struct link *storage;               /* Owned. NULL: away */
 	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
 	LIST_HEAD(, trier) triers[AUTHD_BUCKETS];
 	LIST_HEAD(, guest) guests[AUTHD_BUCKETS];
@@ -268,6 +270,9 @@ void login_verified(struct request *r);
 bool login_take_user(struct request *r, enum userdb_status status,
 		     const struct user_record *record);
 void login_sasl_next(struct request *r, enum sasl_status status);
+/* A new request; NULL: it was refused already. how is a literal. */
+struct request *login_begin(struct link *l, uint64_t id, const struct ipc_origin *origin,
+			    const char *how);
 void login_refuse(struct request *r, enum ipc_status status, const char *reason);
 
 /* It is the user of record, and storage shall hear of it. */
@@ -283,7 +288,17 @@ void scram_derived(struct request *r);
 struct span authd_canonical(const struct authd *ad, const char *name,
 			    char ret_name[LIMIT_USER + 1]);
 
+/* ---- authd_external.c: users who have a certificate ---- */
+
+void login_external(struct link *l, const struct ipc_external *m);
+
+/* NULL when nobody is to be asked for one, or the file can't be used: the log says so. */
+struct client_authority *external_open(const struct config *c);
+
 /* ---- authd_oauth.c: users who have a token ---- */
+
+/* Both are the name of one user, however it is written. */
+bool authd_is_same_user(const struct authd *ad, const char *one, const char *other);
 
 /* SASL_TOKEN: verifies it, or asks, and goes on. */
 void oauth_verify(struct request *r);

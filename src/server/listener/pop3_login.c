@@ -20,9 +20,10 @@ struct mechanism {
 	 * hears it can try passwords against for as long as they like (RFC 7677 section 4).
 	 */
 	bool is_private;
-	bool stored_clear; /* needs {PLAIN} secrets: only with the apop option */
-	bool binds;        /* to the TLS connection */
-	bool takes_token;  /* only where tokens can be verified */
+	bool stored_clear;   /* needs {PLAIN} secrets: only with the apop option */
+	bool binds;          /* to the TLS connection */
+	bool takes_token;    /* only where tokens can be verified */
+	bool by_certificate; /* only for who has shown one */
 };
 
 static const struct mechanism mechanisms[] = {
@@ -30,6 +31,7 @@ static const struct mechanism mechanisms[] = {
 	{.name = "SCRAM-SHA-1-PLUS", .is_private = true, .binds = true},
 	{.name = "SCRAM-SHA-256", .is_private = true},
 	{.name = "SCRAM-SHA-1", .is_private = true},
+	{.name = "EXTERNAL", .by_certificate = true},
 	{.name = "OAUTHBEARER", .is_private = true, .takes_token = true},
 	{.name = "XOAUTH2", .is_private = true, .takes_token = true},
 	{.name = "PLAIN", .is_private = true},
@@ -58,12 +60,26 @@ static struct ipc_binding binding_of(const struct pop3_session *p)
 	return b;
 }
 
+static bool has_certificate(const struct pop3_session *p)
+{
+	uint8_t der[IPC_CERTIFICATE_MAX];
+
+	return p->base.listener->config->tls_client_ca[0] != '\0' &&
+	       conn_tls_client_certificate(&p->base.conn, der, sizeof(der)) > 0;
+}
+
+/* By all but whether somebody could listen. */
+static bool is_possible(const struct pop3_session *p, const struct mechanism *m)
+{
+	return (!m->stored_clear || p->base.listener->config->apop) &&
+	       (!m->takes_token || config_has_oauth(p->base.listener->config)) &&
+	       (!m->binds || binding_of(p).kind != IPC_BINDING_NONE) &&
+	       (!m->by_certificate || has_certificate(p));
+}
+
 static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
 {
-	return (!m->is_private || session_is_private(&p->base)) &&
-	       (!m->stored_clear || p->base.listener->config->apop) &&
-	       (!m->takes_token || config_has_oauth(p->base.listener->config)) &&
-	       (!m->binds || binding_of(p).kind != IPC_BINDING_NONE);
+	return (!m->is_private || session_is_private(&p->base)) && is_possible(p, m);
 }
 
 /* "PLAIN LOGIN", as much as is offered now. */
@@ -254,6 +270,51 @@ static bool frame_is_good(struct pop3_session *p, enum sasl_frame_status status)
 	return false;
 }
 
+/* RFC 4422 appendix A: who the client wants to be, or nothing, is all that there is to say. */
+static void ask_external(struct pop3_session *p, struct span authzid)
+{
+	union ipc_msg *const m = &p->base.listener->msg;
+
+	if (span_find(authzid, '\0') < authzid.n) {
+		pop3_login_failed(p, IPC_BAD_SASL, "");
+		return;
+	}
+	ipc_start(m, IPC_AUTH_EXTERNAL, p->base.id);
+	session_origin(&p->base, &m->external.origin);
+	copy(m->external.authzid, sizeof(m->external.authzid), authzid);
+	m->external.n = (uint32_t)conn_tls_client_certificate(
+		&p->base.conn, m->external.certificate, sizeof(m->external.certificate));
+	ask(p, m);
+}
+
+/* Its one challenge is empty and always the same, so auth isn't asked for it. */
+static void do_external(struct pop3_session *p, const struct pop3_command *c)
+{
+	char text[LIMIT_USER];
+	struct out authzid = {.p = text, .cap = sizeof(text)};
+
+	if (!c->has_initial) {
+		const bool fits = sasl_frame_challenge(&p->base.out, SPAN_LIT("+ "),
+						       span_of(NULL, 0));
+
+		assert(fits);
+		(void)fits;
+		p->in_sasl = p->in_external = true;
+	} else if (frame_is_good(p, sasl_frame_initial(&authzid, c->initial))) {
+		ask_external(p, out_span(&authzid));
+	}
+}
+
+static void external_line(struct pop3_session *p, struct span line)
+{
+	char text[LIMIT_USER];
+	struct out authzid = {.p = text, .cap = sizeof(text)};
+
+	p->in_sasl = p->in_external = false;
+	if (frame_is_good(p, sasl_frame_response(&authzid, line)))
+		ask_external(p, out_span(&authzid));
+}
+
 static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 {
 	union ipc_msg *const m = &p->base.listener->msg;
@@ -265,16 +326,18 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 
 	const struct mechanism *const mechanism = find_mechanism(c->mechanism);
 
-	if (mechanism == NULL ||
-	    ((mechanism->stored_clear || mechanism->binds ||
-	      (mechanism->takes_token && !config_has_oauth(p->base.listener->config))) &&
-	     !is_offered(p, mechanism))) {
+	if (mechanism == NULL || !is_possible(p, mechanism)) {
 		pop3_err(p, POP3_CODE_NONE, "AUTH: this mechanism is not offered here");
 		pop3_count_bad(p);
 		return;
 	}
 	if (mechanism->is_private && !is_private(p, POP3_AUTH))
 		return;
+	p->mechanism = mechanism->name;
+	if (mechanism->by_certificate) {
+		do_external(p, c);
+		return;
+	}
 	ipc_start(m, IPC_AUTH_SASL_START, p->base.id);
 	if (c->has_initial) {
 		struct out data = {.p = m->sasl.data, .cap = sizeof(m->sasl.data)};
@@ -287,7 +350,6 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 	session_origin(&p->base, &m->sasl.origin);
 	m->sasl.binding = binding_of(p);
 	copy(m->sasl.mechanism, sizeof(m->sasl.mechanism), span_str(mechanism->name));
-	p->mechanism = mechanism->name;
 	ask(p, m);
 	secret_wipe(m->sasl.data, m->sasl.n);
 }
@@ -295,7 +357,7 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 /* The exchange is over for us; auth forgets it, and what it may still say is nobody's. */
 static void abandon(struct pop3_session *p)
 {
-	p->in_sasl = false;
+	p->in_sasl = p->in_external = false;
 	session_renew_id(&p->base);
 }
 
@@ -307,6 +369,10 @@ void pop3_sasl_line(struct pop3_session *p, enum line_status status, struct span
 	if (status == LINE_TOO_LONG) {
 		abandon(p);
 		(void)frame_is_good(p, SASL_FRAME_TOO_LONG);
+		return;
+	}
+	if (p->in_external) {
+		external_line(p, line);
 		return;
 	}
 	ipc_start(m, IPC_AUTH_SASL_STEP, p->base.id);
@@ -361,7 +427,7 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const cha
 		[IPC_GONE] = {POP3_CODE_SYS_TEMP, "try again later"},
 	};
 
-	p->in_sasl = false;
+	p->in_sasl = p->in_external = false;
 	if (user != NULL)
 		log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
 			  log_str(user[0] != '\0' ? "user" : NULL, user),

@@ -58,9 +58,10 @@ struct pop3_session {
 	struct session base;
 	enum pop3_state state;
 	enum pop3_wait waiting;
-	bool in_sasl; /* the next line answers a challenge */
-	bool stls;    /* +OK to STLS is on its way */
-	bool closing; /* nothing is read any more */
+	bool in_sasl;     /* the next line answers a challenge */
+	bool in_external; /* and it was ours, not auth's */
+	bool stls;        /* +OK to STLS is on its way */
+	bool closing;     /* nothing is read any more */
 	bool storage_lost;
 	enum pop3_language language; /* of what we say */
 	struct line_reader lines;
