@@ -36,7 +36,7 @@ static const struct row rows[] = {
 	{{"dele", "one of: delete, hide, trash", false}, DELE, AT(dele)},
 	{{"dele_days", A_NUMBER, false}, NUMBER, AT(dele_days), .max = DAYS_MAX},
 	{{"newest", A_NUMBER, false}, NUMBER, AT(newest), .max = UINT32_MAX},
-	{{"expire_days", A_NUMBER, false}, NUMBER, AT(expire_days), .max = DAYS_MAX},
+	{{"expire_days", A_NUMBER, true}, NUMBER, AT(expire_days), .max = DAYS_MAX},
 	{{"login_delay", A_TIME, true}, SECONDS, AT(login_delay), .max = DAY},
 	{{"device_days", A_NUMBER, false}, NUMBER, AT(device_days), .max = DAYS_MAX},
 	{{"trash", A_FOLDER, false}, FOLDER, TEXT(trash)},
@@ -262,6 +262,10 @@ void maildrop_rules_bound(struct maildrop_rules *r, const struct maildrop_bounds
 {
 	if (r->login_delay > b->login_delay)
 		r->login_delay = b->login_delay;
+	if (b->expire_days == 0)
+		r->expire_days = 0;
+	else if (r->expire_days != 0 && r->expire_days < b->expire_days)
+		r->expire_days = b->expire_days;
 }
 
 /* ---- what a user's row says ---- */

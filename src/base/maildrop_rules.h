@@ -78,6 +78,7 @@ bool maildrop_rules_put(struct out *out, const struct maildrop_rules *r, unsigne
  */
 struct maildrop_bounds {
 	uint32_t login_delay; /* seconds at most */
+	uint32_t expire_days; /* at least, unless never; 0: never */
 };
 
 /* What goes further is brought back. */

@@ -287,9 +287,12 @@ int config_load(const char *path, struct config *ret_config, struct err *err)
 struct maildrop_bounds config_bounds(const struct config *c)
 {
 	const uint32_t delay = c->rules.login_delay;
+	const uint32_t days = c->rules.expire_days;
+	const uint32_t least = c->expire_days_min;
 
 	return (struct maildrop_bounds){
 		.login_delay = c->login_delay_max > delay ? c->login_delay_max : delay,
+		.expire_days = days == 0 || (least != 0 && least < days) ? least : days,
 	};
 }
 

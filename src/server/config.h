@@ -113,6 +113,7 @@ struct config {
 	enum config_delivered_to lmtp_delivered_to;
 	uint64_t quota_grace;        /* octets by which the last message may exceed a quota */
 	uint32_t login_delay_max;    /* seconds; 0: login_delay */
+	uint32_t expire_days_min;    /* 0: expire_days */
 	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */

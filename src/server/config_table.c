@@ -167,6 +167,10 @@ const struct config_row config_rows[] = {
 	 .kind = RULE},
 	{{"login_delay_max", "duration", "0", "the longest login_delay of any user; 0: login_delay"},
 	 SECONDS(login_delay_max, 0, DAY)},
+	{{"expire_days", "number", "0", "days after which the server deletes mail; 0: never"},
+	 .kind = RULE},
+	{{"expire_days_min", "number", "0", "the fewest expire_days of any user; 0: expire_days"},
+	 NUM(expire_days_min, 0, 36500)},
 
 	/* Limits */
 	{{"listeners", "number", "0", "listener processes; 0: one a core"}, NUM(listeners, 0, 256)},

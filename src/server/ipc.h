@@ -264,8 +264,8 @@ struct ipc_opened {
 	uint32_t status;
 	uint32_t count;
 	uint64_t octets;
-	uint32_t login_delay; /* seconds; for CAPA */
-	uint32_t zero;
+	uint32_t login_delay; /* seconds; for CAPA, as what follows */
+	uint32_t expire_days;
 	char user[LIMIT_USER + 1]; /* as auth knows the user; for the log */
 };
 

@@ -209,6 +209,26 @@ int store_room(const struct store_owner *owner, const struct store_usage *used, 
 	return 0;
 }
 
+int store_expire(struct store *s, const struct store_owner *owner, uint64_t before,
+		 uint32_t *ret_removed, struct err *err)
+{
+	struct store_usage used;
+	struct maildrop *m;
+	int r = store_usage(s, owner, &used, err);
+
+	*ret_removed = 0;
+	if (r < 0 || used.messages == 0)
+		return r;
+	r = s->driver->open(s, owner, &m, err);
+	if (r < 0)
+		return r;
+	r = s->driver->mark_older(m, before, err);
+	if (r == 0)
+		r = maildrop_commit(m, ret_removed, err);
+	maildrop_close(m);
+	return r;
+}
+
 int delivery_begin(struct store *s, const struct store_owner *owner, struct delivery **ret_delivery,
 		   struct err *err)
 {

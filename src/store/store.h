@@ -160,6 +160,14 @@ int store_room(const struct store_owner *owner, const struct store_usage *used, 
 	       struct err *err);
 
 /*
+ * Deletes all messages that came in before this second of the wall clock, as
+ * maildrop_commit() deletes. -EBUSY while a session has the maildrop; otherwise as
+ * opening and committing one. One that doesn't exist isn't made.
+ */
+int store_expire(struct store *s, const struct store_owner *owner, uint64_t before,
+		 uint32_t *ret_removed, struct err *err);
+
+/*
  * Begins a delivery into the owner's maildrop. The descriptor from delivery_fd()
  * is empty, writable, borrowed until the delivery is freed; it has no name yet, or
  * one in tmp/ where the file system can do no better.

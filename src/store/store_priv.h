@@ -78,6 +78,8 @@ struct store_driver {
 	int (*check)(struct maildrop *m, uint32_t n, struct store_message *message,
 		     struct err *err);
 	int (*commit)(struct maildrop *m, struct err *err); /* something is marked */
+	/* Marks what came in before this second. */
+	int (*mark_older)(struct maildrop *m, uint64_t before, struct err *err);
 
 	int (*usage)(struct store *s, const struct store_owner *owner,
 		     struct store_usage *ret_usage, struct err *err);

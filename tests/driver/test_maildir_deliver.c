@@ -56,6 +56,55 @@ static void test_usage_with_others(void **state)
 	}
 }
 
+static void set_time(struct help *h, const char *name, time_t seconds)
+{
+	const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+	char path[HELP_PATH_MAX * 2];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", h->maildrop, name);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Old by its name and by its time; or, where the name says nothing, by both times of the file. */
+static void test_what_is_old(void **state)
+{
+	static const struct {
+		const char *name;
+		time_t mtime;
+		bool old;
+	} cases[] = {
+		{"cur/1600000000.a.host:2,S", 1600000000, true},
+		{"new/1600000001.b.host,S=2,W=3", 1600000001, true},
+		{"new/1699999999.c.host", 1699999999, true},
+		{"new/1700000000.d.host", 1600000000, false},
+		/* Moved in, or written to, later. */
+		{"new/1600000000.e.host", 1700000000, false},
+		/* Nothing to go by but the file, which has just come. */
+		{"new/letter", 1600000000, false},
+		{"cur/5.f.host:2,", 1600000000, false},
+		{"new/99999999999.g.host", 1600000000, false},
+	};
+	struct help *const h = *state;
+	const struct store_owner owner = help_owner(h->maildrop);
+	unsigned old = 0;
+	uint32_t removed;
+
+	help_make_maildir(h->maildrop);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		help_write("x\n", "%s/%s", h->maildrop, cases[i].name);
+		set_time(h, cases[i].name, cases[i].mtime);
+		old += cases[i].old;
+	}
+	assert_int_equal(store_expire(h->store, &owner, 1700000000, &removed, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (help_exists("%s/%s", h->maildrop, cases[i].name) == cases[i].old)
+			fail_msg("%s", cases[i].name);
+	}
+	assert_int_equal(removed, old);
+	assert_int_equal(store_expire(h->store, &owner, 1700000000, &removed, NULL), 0);
+	assert_int_equal(removed, 0);
+}
+
 static struct stat stat_of(const char *dir, const char *name)
 {
 	char path[HELP_PATH_MAX * 4];
@@ -473,6 +522,7 @@ int main(void)
 		TEST(test_other_file_system),
 		TEST(test_one_target_fails),
 		TEST(test_usage_with_others),
+		TEST(test_what_is_old),
 		TEST(test_owner_has_the_files),
 		TEST(test_no_more_rights_than_the_owner),
 		TEST(test_owners_that_are_refused),

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static const char *driver;
 
 static int setup(void **state)
@@ -818,6 +820,42 @@ static void test_quota_threads(void **state)
 	assert_in_range(used(h).messages, QUOTA, QUOTA + THREADS - 1);
 }
 
+/* ---- expiry ---- */
+
+static int expire_before(struct help *h, uint64_t before, uint32_t *ret_removed)
+{
+	const struct store_owner owner = help_owner(h->maildrop);
+
+	return store_expire(h->store, &owner, before, ret_removed, NULL);
+}
+
+static void test_expire(void **state)
+{
+	struct help *const h = *state;
+	const uint64_t now = clock_wall_ns() / 1000000000;
+	uint32_t removed = 4711;
+
+	/* Nothing is made of what isn't there. */
+	assert_int_equal(expire_before(h, now + 100, &removed), 0);
+	assert_int_equal(removed, 0);
+	assert_false(help_exists("%s", h->maildrop));
+	assert_int_equal(help_deliver(h, h->maildrop, "one\r\n"), 0);
+	assert_int_equal(help_deliver(h, h->maildrop, "two\r\n"), 0);
+	assert_int_equal(expire_before(h, now - 1, &removed), 0);
+	assert_int_equal(removed, 0);
+	assert_int_equal(used(h).messages, 2);
+
+	/* Not under a session. */
+	struct maildrop *const m = help_open(h);
+
+	assert_int_equal(expire_before(h, now + 100, &removed), -EBUSY);
+	help_expect_text(m, 1, "one\r\n");
+	maildrop_close(m);
+	assert_int_equal(expire_before(h, now + 100, &removed), 0);
+	assert_int_equal(removed, 2);
+	assert_int_equal(used(h).messages, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -851,6 +889,7 @@ int main(int argc, char **argv)
 		TEST(test_quota),
 		TEST(test_quota_of_one),
 		TEST(test_quota_threads),
+		TEST(test_expire),
 		TEST(test_threads),
 		TEST(test_threads_open),
 	};

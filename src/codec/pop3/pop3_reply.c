@@ -150,6 +150,9 @@ bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 		put_fact(out, SPAN_LIT("SASL"), capa->sasl) &&
 		(capa->login_delay == 0 ||
 		 put_number(out, SPAN_LIT("LOGIN-DELAY"), capa->login_delay, capa->by_user)) &&
+		(capa->expire_days == 0
+			 ? put_fact(out, SPAN_LIT("EXPIRE"), SPAN_LIT("NEVER"))
+			 : put_number(out, SPAN_LIT("EXPIRE"), capa->expire_days, capa->by_user)) &&
 		put_fact(out, SPAN_LIT("IMPLEMENTATION"), capa->implementation) &&
 		pop3_reply_end(out)) ||
 	       out_undo(out, before);

@@ -69,6 +69,7 @@ struct pop3_capa {
 	bool stls;                   /* STLS would be taken now; announced before login only */
 	bool user;                   /* USER and PASS would be taken */
 	uint32_t login_delay;        /* seconds (RFC 2449 section 6.5); 0: not said */
+	uint32_t expire_days;        /* (RFC 2449 section 6.7); 0: never */
 	bool by_user;                /* some users have less of it than is said here */
 	struct span sasl;            /* mechanisms, parted by spaces; empty: no SASL */
 	struct span implementation;  /* "restante"; empty: not said */

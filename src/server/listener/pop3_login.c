@@ -116,6 +116,7 @@ void pop3_capa(struct pop3_session *p)
 		.user = session_is_private(&p->base),
 		.sasl = offered(p, names, sizeof(names)),
 		.login_delay = known ? p->login_delay : config_bounds(config).login_delay,
+		.expire_days = known ? p->expire_days : config_bounds(config).expire_days,
 		.by_user = !known,
 		.implementation = SPAN_LIT("restante"),
 	};

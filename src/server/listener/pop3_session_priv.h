@@ -73,7 +73,8 @@ struct pop3_session {
 	/* TRANSACTION */
 	int snapshot; /* -1, or owned */
 	uint32_t count;
-	uint32_t login_delay; /* the user's */
+	uint32_t login_delay; /* the user's, as what follows */
+	uint32_t expire_days;
 	uint64_t octets;
 	struct deletions deleted;
 	enum pop3_verb asked; /* RETR or TOP: what POP3_WAIT_MESSAGE is for */

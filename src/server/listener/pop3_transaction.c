@@ -56,6 +56,7 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 	p->count = m->count;
 	p->octets = m->octets;
 	p->login_delay = m->login_delay;
+	p->expire_days = m->expire_days;
 	(void)snprintf(p->user, sizeof(p->user), "%s", m->user);
 	log_event(LOG_LEVEL_INFO, "login", log_hex("session", s->log_id), log_str("user", p->user),
 		  log_str("remote", s->remote), log_str("mechanism", p->mechanism),

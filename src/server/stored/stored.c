@@ -217,7 +217,7 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 
 void stored_idle(struct stored *sd)
 {
-	if (sd->draining)
+	if (sd->draining && sd->n_sessions == 0 && sd->swept == NULL)
 		process_quit(sd->process);
 }
 
@@ -226,8 +226,7 @@ static void on_drain(struct process *p)
 	struct stored *const sd = p->owner;
 
 	sd->draining = true;
-	if (sd->n_sessions == 0)
-		stored_idle(sd);
+	stored_idle(sd);
 }
 
 /* From any thread of the pool. */
@@ -254,6 +253,14 @@ static void free_stored(uv_handle_t *handle)
 	free(sd);
 }
 
+/* The last one's memory is the last that the loop uses. */
+static void close_patience(uv_handle_t *handle)
+{
+	struct stored *const sd = handle->data;
+
+	uv_close((uv_handle_t *)&sd->patience_timer, free_stored);
+}
+
 static int start(struct process *p, struct err *err)
 {
 	struct stored *const sd = calloc(1, sizeof(*sd));
@@ -272,6 +279,8 @@ static int start(struct process *p, struct err *err)
 	ipc_start(&reply, IPC_CLOSE, 1);
 	memcpy(sd->close_request->m, &reply, n);
 	r = patience_init(sd);
+	if (r == 0)
+		r = expire_init(sd);
 	if (r < 0) {
 		r = err_sys(err, -r, "cannot make a timer");
 		goto free_request;
@@ -283,7 +292,7 @@ static int start(struct process *p, struct err *err)
 	return 0;
 
 free_later:
-	uv_close((uv_handle_t *)&sd->patience_timer, free_stored);
+	uv_close((uv_handle_t *)&sd->expire_timer, close_patience);
 	return r;
 free_request:
 	free(sd->close_request);
@@ -310,8 +319,9 @@ static void stop(struct process *p)
 		next = l->next;
 		ipc_channel_close(&l->ch, free_link);
 	}
+	expire_done(sd);
 	store_free(sd->store);
-	uv_close((uv_handle_t *)&sd->patience_timer, free_stored);
+	uv_close((uv_handle_t *)&sd->expire_timer, close_patience);
 }
 
 const struct process_ops stored_ops = {

@@ -55,6 +55,7 @@ bool delivery_grant(struct session *s, const struct ipc_grant *m)
 		last = &(*last)->next;
 	*last = g;
 	s->n_grants++;
+	expire_note(s->sd, m);
 	return true;
 }
 

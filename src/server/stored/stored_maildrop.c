@@ -35,6 +35,7 @@ static void reply_opened(struct session *s, enum ipc_status status, const struct
 		reply.opened.count = maildrop_count(s->maildrop);
 		reply.opened.octets = maildrop_octets(s->maildrop);
 		reply.opened.login_delay = g->rules.login_delay;
+		reply.opened.expire_days = g->rules.expire_days;
 	}
 	stored_reply(s, &reply, status == IPC_OK ? maildrop_snapshot_fd(s->maildrop) : -1);
 }
@@ -58,6 +59,7 @@ static bool open_admit(struct session *s, const union ipc_msg *m)
 		session_park(s);
 		return false;
 	}
+	s->expires = s->expires || expire_is_due(s->sd, &m->grant);
 	return true;
 }
 
@@ -77,6 +79,9 @@ static void open_run(struct session *s, struct request *q)
 	const struct ipc_grant *const g = &request_msg(q)->grant;
 	const struct store_owner owner = owner_of(g);
 
+	if (s->expires)
+		expire_now(s->sd, &owner);
+	s->expires = false;
 	q->r = stored_path_is_safe(g->path)
 		       ? maildrop_open(s->sd->store, &owner, &s->maildrop, &q->err)
 		       : err_set(&q->err, EINVAL, "'%s' is no path for a maildrop", g->path);
@@ -87,8 +92,9 @@ static bool open_run_now(struct session *s, struct request *q)
 	const struct ipc_grant *const g = &request_msg(q)->grant;
 	const struct store_owner owner = owner_of(g);
 
-	q->r = stored_path_is_safe(g->path) ? maildrop_open_now(s->sd->store, &owner, &s->maildrop)
-					    : -EAGAIN;
+	q->r = !s->expires && stored_path_is_safe(g->path)
+		       ? maildrop_open_now(s->sd->store, &owner, &s->maildrop)
+		       : -EAGAIN;
 	return q->r == 0;
 }
 

@@ -99,6 +99,7 @@ struct session {
 	uint64_t marked;           /* bits set in all IPC_MARKs */
 	bool closing;              /* counted in user->closing */
 	bool parked;               /* in user->waiting; its IPC_GRANT_OPEN is the first request */
+	bool expires;              /* what is too old goes before it is opened */
 	bool patient;              /* parked, and in sd->patient */
 	uint64_t wake_ms;          /* when it is patient no longer */
 	TAILQ_ENTRY(session) patience;
@@ -133,6 +134,13 @@ struct stored {
 	uint64_t seed;                 /* of both hashes: odd */
 	TAILQ_HEAD(, session) patient; /* by wake_ms */
 	uv_timer_t patience_timer;
+	/* stored_expire.c */
+	TAILQ_HEAD(place_queue, place) places; /* by due_ms */
+	LIST_HEAD(, place) places_by_path[STORED_BUCKETS];
+	unsigned n_places;
+	struct place *swept; /* in the pool; not in places */
+	uv_work_t sweep;
+	uv_timer_t expire_timer;
 	bool draining;
 };
 
@@ -173,7 +181,7 @@ void stored_read_listeners(struct stored *sd);
 /* Absolute, and without "..": auth made it from a user's name. */
 bool stored_path_is_safe(const char *path);
 
-/* Called when the last session has ended. */
+/* Called when the last session, or a sweep, has ended. */
 void stored_idle(struct stored *sd);
 
 /* ---- stored_session.c ---- */
@@ -219,6 +227,20 @@ void patience_end(struct session *s);
 
 /* Whether a login that was refused now may be tried again. */
 bool patience_lasts(const struct session *s, struct request *q);
+
+/* ---- stored_expire.c ---- */
+
+int expire_init(struct stored *sd);
+void expire_done(struct stored *sd);
+
+/* Auth has spoken of a maildrop: it is looked through from time to time. */
+void expire_note(struct stored *sd, const struct ipc_grant *g);
+
+/* The same, and true: now, by expire_now(), before it is opened. */
+bool expire_is_due(struct stored *sd, const struct ipc_grant *g);
+
+/* In the pool. */
+void expire_now(struct stored *sd, const struct store_owner *owner);
 
 /* ---- stored_delivery.c ---- */
 

@@ -16,6 +16,7 @@
  *	maildir_index     the list, written
  *	maildir_locate    a message that is no longer where the index says
  *	maildir_message   one message, opened
+ *	maildir_expire    what is too old
  *	maildir_expunge   QUIT
  *	maildir_unlink    the files that it deletes
  *	maildir_replay    a QUIT that was interrupted
@@ -531,6 +532,7 @@ int maildir_message(struct maildrop *maildrop, uint32_t n, struct store_message 
 int maildir_check(struct maildrop *maildrop, uint32_t n, struct store_message *message,
 		  struct err *err);
 int maildir_commit(struct maildrop *maildrop, struct err *err);
+int maildir_mark_older(struct maildrop *maildrop, uint64_t before, struct err *err);
 
 /*
  * Deletes the files of a journal: all that can be, whatever the others say. Those

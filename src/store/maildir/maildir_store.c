@@ -230,6 +230,7 @@ const struct store_driver store_maildir_driver = {
 	.message = maildir_message,
 	.check = maildir_check,
 	.commit = maildir_commit,
+	.mark_older = maildir_mark_older,
 	.usage = maildir_usage,
 	.deliver_begin = maildir_deliver_begin,
 	.deliver_commit = maildir_deliver_commit,

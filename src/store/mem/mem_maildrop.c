@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "store/index.h"
 #include "store/store_sys.h"
 
@@ -213,6 +214,27 @@ static int mem_commit(struct maildrop *maildrop, struct err *err)
 	return 0;
 }
 
+/* The UIDL begins with the second. */
+static int mem_mark_older(struct maildrop *maildrop, uint64_t before, struct err *err)
+{
+	struct mem_drop *const m = (struct mem_drop *)maildrop;
+	struct mem_store *const s = (struct mem_store *)m->base.store;
+	int r = 0;
+
+	(void)err;
+	(void)pthread_mutex_lock(&s->lock);
+	for (uint32_t n = 1; n <= m->base.count && r == 0; n++) {
+		const struct span uidl = index_record_uidl(&m->box->messages[n - 1].record);
+		uint64_t came;
+
+		if (num_parse_u64(span_of(uidl.p, span_find(uidl, '.')), UINT64_MAX, &came) &&
+		    came < before)
+			r = maildrop_mark(maildrop, n);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
 const struct store_driver store_mem_driver = {
 	.name = "mem",
 	.store_new = mem_new,
@@ -221,6 +243,7 @@ const struct store_driver store_mem_driver = {
 	.close = mem_close,
 	.message = mem_message,
 	.commit = mem_commit,
+	.mark_older = mem_mark_older,
 	.usage = mem_usage,
 	.deliver_begin = mem_deliver_begin,
 	.deliver_commit = mem_deliver_commit,

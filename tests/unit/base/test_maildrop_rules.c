@@ -116,6 +116,9 @@ static void test_values(void **state)
 		{"login_delay", "2m", "120"},
 		{"login_delay", "1d", "86400"},
 		{"login_delay", "86401", NULL},
+		{"expire_days", "36500", "36500"},
+		{"expire_days", "36501", NULL},
+		{"expire_days", "1d", NULL},
 	};
 
 	(void)state;
@@ -201,7 +204,7 @@ static void test_override(void **state)
 
 static void test_bounds(void **state)
 {
-	const struct maildrop_bounds bounds = {.login_delay = 60};
+	struct maildrop_bounds bounds = {.login_delay = 60};
 	struct maildrop_rules r = {.login_delay = 61, .quota_octets = 7};
 
 	(void)state;
@@ -211,6 +214,19 @@ static void test_bounds(void **state)
 	r.login_delay = 0;
 	maildrop_rules_bound(&r, &bounds);
 	assert_int_equal(r.login_delay, 0);
+	/* Where nothing is said to expire, nothing does. */
+	r.expire_days = 30;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.expire_days, 0);
+	bounds.expire_days = 10;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.expire_days, 0);
+	r.expire_days = 9;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.expire_days, 10);
+	r.expire_days = 11;
+	maildrop_rules_bound(&r, &bounds);
+	assert_int_equal(r.expire_days, 11);
 }
 
 int main(void)

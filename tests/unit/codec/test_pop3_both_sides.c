@@ -222,6 +222,8 @@ static void every_code_arrives(void **state)
 }
 
 static const struct pop3_capa facts[] = {
+	{.state = POP3_AUTHORIZATION, .login_delay = 900, .expire_days = 30, .by_user = true},
+	{.state = POP3_TRANSACTION, .login_delay = 60, .expire_days = 7},
 	{.state = POP3_AUTHORIZATION},
 	{.state = POP3_AUTHORIZATION,
 	 .stls = true,
@@ -253,7 +255,14 @@ static void read_capa(struct exchange *x)
 	assert_int_equal(c.sasl, capa->sasl.n > 0);
 	assert_true(span_eq(span_of(c.sasl_mechanisms, c.sasl_mechanisms_n), capa->sasl));
 	assert_true(span_eq(span_of(c.implementation, c.implementation_n), capa->implementation));
-	assert_false(c.utf8 || c.expire || c.login_delay);
+	assert_int_equal(c.login_delay, capa->login_delay != 0);
+	assert_int_equal(c.login_delay_seconds, capa->login_delay);
+	assert_int_equal(c.login_delay_user, capa->login_delay != 0 && capa->by_user);
+	assert_true(c.expire);
+	assert_int_equal(c.expire_days,
+			 capa->expire_days == 0 ? POP3_EXPIRE_NEVER : capa->expire_days);
+	assert_int_equal(c.expire_user, capa->expire_days != 0 && capa->by_user);
+	assert_false(c.utf8);
 	assert_true(c.lang);
 }
 

@@ -136,7 +136,7 @@ static const struct member opened[] = {HEAD(ipc_opened),
 				       M(ipc_opened, count, MAX, 0x7fffffff),
 				       M(ipc_opened, octets, ANY, 0),
 				       M(ipc_opened, login_delay, ANY, 0),
-				       M(ipc_opened, zero, ZERO, 0),
+				       M(ipc_opened, expire_days, ANY, 0),
 				       M(ipc_opened, user, STR, 0),
 				       END};
 static const struct member message[] = {HEAD(ipc_message),
