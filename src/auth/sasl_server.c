@@ -4,7 +4,6 @@
  * know the answer. Passwords take a while to verify and users to look up, so for
  * mechanisms that send the password the callback only notes it and says yes, and
  * for the others the user's name is read out of the message before GNU SASL sees it.
- * GNU SASL gets SCRAM's keys before its first step, so that it asks for nothing.
  */
 #include "auth/sasl_server.h"
 
@@ -128,7 +127,8 @@ struct sasl_session *sasl_session_new(struct sasl_context *c, const struct sasl_
 
 	if (s == NULL)
 		return NULL;
-	if (!m->takes_token && gsasl_server_start(c->gsasl, m->name, &s->gsasl) != GSASL_OK) {
+	if (!m->takes_token && !m->needs_keys &&
+	    gsasl_server_start(c->gsasl, m->name, &s->gsasl) != GSASL_OK) {
 		free(s);
 		return NULL;
 	}
@@ -156,8 +156,6 @@ void sasl_session_free(struct sasl_session *s)
 		return;
 	if (s->gsasl != NULL) {
 		wipe_property(s, GSASL_PASSWORD);
-		wipe_property(s, GSASL_SCRAM_STOREDKEY);
-		wipe_property(s, GSASL_SCRAM_SERVERKEY);
 		gsasl_finish(s->gsasl);
 	}
 	buf_done(&s->challenge);
@@ -193,11 +191,6 @@ enum sasl_status sasl_feed(struct sasl_session *s, struct span message)
 	if (out != NULL && n > 0 && buf_put(&s->challenge, span_of(out, n)) < 0)
 		status = SASL_NO_MEMORY;
 	gsasl_free(out);
-	/* POP3 has no place for what SCRAM's server says at the end but one more challenge. */
-	if (status == SASL_PROVED && s->challenge.n > 0) {
-		s->proved = true;
-		status = SASL_CHALLENGE;
-	}
 	return status;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sasl_server.h - the server's side of SASL (RFC 4422) by GNU SASL: PLAIN (RFC
+ * sasl_server.h - the server's side of SASL (RFC 4422): PLAIN (RFC
  * 4616), LOGIN, CRAM-MD5 (RFC 2195) and SCRAM (RFC 5802, RFC 7677), and OAUTHBEARER
  * (RFC 7628) and XOAUTH2 beside it. Octets in, what to do next out; looking up users,
  * verifying passwords and tokens and making keys is the caller's, and may take its time.
@@ -63,7 +63,14 @@ struct sasl_mechanism {
 };
 
 /* What the client can bind its proof to: a connection that nobody else is at the end of. */
-enum sasl_binding { SASL_BINDING_NONE, SASL_BINDING_TLS_UNIQUE, SASL_BINDING_TLS_EXPORTER };
+enum sasl_binding {
+	SASL_BINDING_TLS_UNIQUE,           /* RFC 5929 */
+	SASL_BINDING_TLS_EXPORTER,         /* RFC 9266 */
+	SASL_BINDING_TLS_SERVER_END_POINT, /* RFC 5929: not the connection, but its server */
+	SASL_BINDINGS
+};
+
+#define SASL_BINDING_MAX 64
 
 const struct sasl_mechanism *sasl_mechanism_find(const char *name);
 
@@ -77,11 +84,12 @@ struct sasl_session *sasl_session_new(struct sasl_context *c, const struct sasl_
 void sasl_session_free(struct sasl_session *s);
 
 /*
- * Before sasl_session_start(): the connection's binding, for every mechanism on it. One that
- * doesn't bind then refuses a client that could, and thinks that we can't: somebody has
- * changed our list of mechanisms on its way (RFC 5802 section 6). False: no memory.
+ * Before sasl_session_start(): one of the connection's bindings, for every mechanism on it;
+ * nothing at all for one that it hasn't. A mechanism that doesn't bind then refuses a client that
+ * could, and thinks that we can't: somebody has changed our list of mechanisms on its way (RFC
+ * 5802 section 6).
  */
-bool sasl_session_bind(struct sasl_session *s, enum sasl_binding binding, struct span octets);
+void sasl_session_bind(struct sasl_session *s, enum sasl_binding binding, struct span octets);
 
 /*
  * The client's initial response; has_initial is false when there was none. LOGIN

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "auth/sasl_server.h"
+#include "auth/scram.h"
 
 struct sasl_context {
 	Gsasl *gsasl;
@@ -28,7 +29,14 @@ struct sasl_session {
 	bool refused;    /* the callback has seen an identity that may not be */
 	bool noted;      /* user and password are there */
 	bool proved;     /* and we have said our own proof: the client only says yes */
-	enum sasl_binding binding;
+	/* SCRAM */
+	bool answered; /* challenge is the server's first message */
+	struct {
+		uint8_t octets[SASL_BINDING_MAX];
+		size_t n; /* 0: the connection has none of this kind */
+	} bindings[SASL_BINDINGS];
+	enum sasl_binding bound; /* the one that the client uses */
+	struct scram_keys keys;
 	char user[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1];
 };

@@ -147,6 +147,15 @@ enum conn_binding { CONN_BINDING_NONE, CONN_BINDING_TLS_UNIQUE, CONN_BINDING_TLS
 enum conn_binding conn_tls_binding(const struct conn *c, uint8_t ret_octets[CONN_BINDING_MAX],
 				   size_t *ret_n);
 
+#define CONN_END_POINT_MAX 64
+
+/*
+ * tls-server-end-point (RFC 5929): what the client can be sure of is whose certificate it saw,
+ * not that the connection is the same. Octets, or 0: in clear, in the handshake, when the
+ * session was resumed, or when the certificate's signature has no hash of its own (Ed25519).
+ */
+size_t conn_tls_end_point(const struct conn *c, uint8_t ret_octets[CONN_END_POINT_MAX]);
+
 /*
  * The certificate that the client has shown, DER, when one of the CAs of tls_server_options
  * vouches for it: its octets, or 0 when there is none, or it is longer than cap.

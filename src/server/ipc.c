@@ -93,8 +93,9 @@ _Static_assert(sizeof(struct ipc_auth_apop) == offsetof(struct ipc_auth_apop, ze
 _Static_assert(offsetof(struct ipc_external, zero) ==
 		       offsetof(struct ipc_external, authzid) + LIMIT_USER + 1,
 	       "padding");
-_Static_assert(offsetof(struct ipc_sasl, has_initial) ==
-		       offsetof(struct ipc_sasl, binding) + 2 * sizeof(uint32_t) + 32,
+_Static_assert(offsetof(struct ipc_sasl, has_initial) == offsetof(struct ipc_sasl, binding) +
+								 2 * sizeof(uint32_t) + 32 +
+								 2 * sizeof(uint32_t) + 64,
 	       "padding");
 _Static_assert(sizeof(struct ipc_delivered) == offsetof(struct ipc_delivered, zero) + 4, "padding");
 _Static_assert(sizeof(struct ipc_grant) == offsetof(struct ipc_grant, address) + LIMIT_ADDRESS + 1,
@@ -127,10 +128,11 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_AUTH_SASL_START] = {"auth-sasl-start", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
 		CHECKS(ORIGIN(ipc_sasl), STR(ipc_sasl, mechanism),
-		       MAX(ipc_sasl, binding.kind, IPC_BINDING_KINDS - 1), MAX(ipc_sasl, binding.n, 32), MAX(ipc_sasl, has_initial, 1))},
+		       MAX(ipc_sasl, binding.kind, IPC_BINDING_KINDS - 1), MAX(ipc_sasl, binding.n, 32),
+		       MAX(ipc_sasl, end_point.n, 64), ZERO(ipc_sasl, end_point.zero), MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_SASL_STEP] = {"auth-sasl-step", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
-		CHECKS(ORIGIN(ipc_sasl), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding),
+		CHECKS(ORIGIN(ipc_sasl), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding), ZERO(ipc_sasl, end_point),
 		       MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_CANCEL] = {"auth-cancel", FROM(LISTENER), FROM(AUTH), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_plain), NULL, NULL},
@@ -138,7 +140,7 @@ static const struct row rows[IPC_TYPES] = {
 		sizeof(struct ipc_rcpt), NULL, CHECKS(MIN1(ipc_rcpt, transaction), ZERO(ipc_rcpt, zero), STR(ipc_rcpt, address))},
 	[IPC_AUTH_CHALLENGE] = {"auth-challenge", FROM(AUTH), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_sasl), ARRAY(ipc_sasl, n, data),
-		CHECKS(ZERO(ipc_sasl, origin), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding),
+		CHECKS(ZERO(ipc_sasl, origin), ZERO(ipc_sasl, mechanism), ZERO(ipc_sasl, binding), ZERO(ipc_sasl, end_point),
 		       MAX(ipc_sasl, has_initial, 1))},
 	[IPC_AUTH_FAILED] = {"auth-failed", FROM(AUTH), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_result), NULL,

@@ -172,15 +172,23 @@ struct ipc_binding {
 	uint8_t octets[32];
 };
 
+/* tls-server-end-point (RFC 5929), beside the other: a client may know only this one. */
+struct ipc_end_point {
+	uint32_t n; /* octets used; 0: there is none */
+	uint32_t zero;
+	uint8_t octets[64];
+};
+
 /*
- * IPC_AUTH_SASL_START, _STEP (mechanism and binding empty) and IPC_AUTH_CHALLENGE (origin,
- * mechanism and binding empty).
+ * IPC_AUTH_SASL_START, _STEP (mechanism and bindings empty) and IPC_AUTH_CHALLENGE (origin,
+ * mechanism and bindings empty).
  */
 struct ipc_sasl {
 	struct ipc_head head;
 	struct ipc_origin origin;
 	char mechanism[24]; /* upper case */
 	struct ipc_binding binding;
+	struct ipc_end_point end_point;
 	uint32_t has_initial; /* START: data is an initial response, perhaps an empty one */
 	uint32_t n;           /* octets in data */
 	char data[LIMIT_SASL_OCTETS];

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """SCRAM: who proves to know a password without sending it, to a server that doesn't keep it."""
+import hashlib
 import os
 import re
 import shutil
@@ -236,6 +237,77 @@ def test_somebody_between(server, kind):
         ours.scram('SCRAM-SHA-256-PLUS', 'plain', PASSWORD).login(ours.wire)
 
 
+def end_point(wire, name='sha256'):
+    """RFC 5929 section 4.1, of the certificate that we were shown."""
+    return hashlib.new(name, wire.socket.getpeercert(binary_form=True)).digest()
+
+
+def bound_to_the_server(mechanism, octets, user='plain'):
+    return Scram(mechanism, user, PASSWORD, gs2='p=tls-server-end-point,,', binding=octets)
+
+
+@pytest.mark.parametrize('version', [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize('mechanism', PLUS)
+@pytest.mark.parametrize('user', ['plain', 'made'])
+def test_bound_to_the_certificate(server, mechanism, version, user):
+    context = server.context()
+    context.minimum_version = context.maximum_version = version
+    with Wire(('127.0.0.1', server.pop3s.number), context) as wire:
+        wire.ok()
+        octets = end_point(wire)
+        for wrong in (b'', octets[:-1], octets + b'x', end_point(wire, 'sha1'), b'x' * 32):
+            refused(wire, bound_to_the_server(mechanism, wrong, user))
+        bound_to_the_server(mechanism, octets, user).login(wire)
+
+
+def test_certificates_of_other_hashes(make_daemon):
+    """The signature's, and never SHA-1; one without a hash binds to nothing."""
+    daemon = make_daemon(max_bad_commands=1000)
+    for options, name in ((['-newkey', 'rsa:2048', '-sha384'], 'sha384'),
+                          (['-newkey', 'rsa:2048', '-sha512', '-sigopt', 'rsa_padding_mode:pss'],
+                           'sha512'),
+                          (['-newkey', 'ed25519'], None)):
+        pem = daemon.dir / f'{name}.pem'
+        subprocess.run(['openssl', 'req', '-x509', *options, '-nodes', '-days', '2', '-subj', '/CN=x',
+                        '-addext', 'subjectAltName=DNS:localhost', '-keyout', pem.with_suffix('.key'),
+                        '-out', pem], check=True, capture_output=True)
+        daemon.reload(tls_certificate=pem, tls_key=pem.with_suffix('.key'))
+        context = ssl.create_default_context(cafile=str(pem))
+        with Wire(('127.0.0.1', daemon.pop3s.number), context) as wire:
+            wire.ok()
+            exchange = bound_to_the_server('SCRAM-SHA-256-PLUS', end_point(wire, name or 'sha256'),
+                                           'user0')
+            if name is None:
+                wire.command(f'AUTH SCRAM-SHA-256-PLUS {b64(exchange.first().encode())}')
+                wire.err()
+            else:
+                exchange.login(wire)
+                wire.quit()
+
+
+def test_no_certificate_in_a_session_that_goes_on(server):
+    """It may be an old one's: so there is nothing to be bound to but the connection."""
+    context = server.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    session = None
+    for resumed in (False, True):
+        wire = Wire(('127.0.0.1', server.pop3s.number))
+        wire.socket = context.wrap_socket(wire.socket, server_hostname='localhost', session=session)
+        with wire:
+            wire.ok()
+            session = wire.socket.session
+            assert wire.socket.session_reused == resumed
+            exchange = bound_to_the_server('SCRAM-SHA-256-PLUS', end_point(wire))
+            if resumed:
+                wire.command(f'AUTH SCRAM-SHA-256-PLUS {b64(exchange.first().encode())}')
+                wire.err()
+                Scram('SCRAM-SHA-256-PLUS', 'plain', PASSWORD, gs2='p=tls-unique,,',
+                      binding=wire.socket.get_channel_binding('tls-unique')).login(wire)
+            else:
+                exchange.login(wire)
+            wire.quit()
+
+
 @pytest.mark.parametrize('kind', BINDINGS)
 def test_a_list_that_was_shortened(server, kind):
     """y: the client could bind, and was told that we can't."""
@@ -245,7 +317,7 @@ def test_a_list_that_was_shortened(server, kind):
         Scram('SCRAM-SHA-256', 'plain', PASSWORD).login(bound.wire)  # n: it can't
 
 
-@pytest.mark.parametrize('first', ['n,,', 'y,,', 'p=tls-server-end-point,,', 'p=,,', 'p=tls-unique,,'])
+@pytest.mark.parametrize('first', ['n,,', 'y,,', 'p=tls-server-end-points,,', 'p=,,', 'p=tls-unique,,'])
 def test_bound_to_something_else(wire, first):
     """On a connection of TLS 1.3."""
     wire.command('AUTH SCRAM-SHA-1-PLUS ' + b64(f'{first}n=plain,r=abcdefghijkl'.encode()))

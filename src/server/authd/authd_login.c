@@ -447,16 +447,29 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 	}
 }
 
-/* The connection's, as the listener has it. */
-static bool bind_channel(struct sasl_session *s, const struct ipc_binding *b)
+/* The connection's, as the listener has them. */
+static void bind_channel(struct sasl_session *s, const struct ipc_sasl *m)
 {
-	static const enum sasl_binding kinds[IPC_BINDING_KINDS] = {
-		[IPC_BINDING_NONE] = SASL_BINDING_NONE,
-		[IPC_BINDING_TLS_UNIQUE] = SASL_BINDING_TLS_UNIQUE,
-		[IPC_BINDING_TLS_EXPORTER] = SASL_BINDING_TLS_EXPORTER,
-	};
+	const struct span octets = span_of((const char *)m->binding.octets, m->binding.n);
 
-	return sasl_session_bind(s, kinds[b->kind], span_of((const char *)b->octets, b->n));
+	switch ((enum ipc_binding_kind)m->binding.kind) {
+	case IPC_BINDING_TLS_UNIQUE:
+		sasl_session_bind(s, SASL_BINDING_TLS_UNIQUE, octets);
+		break;
+	case IPC_BINDING_TLS_EXPORTER:
+		sasl_session_bind(s, SASL_BINDING_TLS_EXPORTER, octets);
+		break;
+	case IPC_BINDING_NONE:
+	case IPC_BINDING_KINDS:
+		break;
+	}
+	sasl_session_bind(s, SASL_BINDING_TLS_SERVER_END_POINT,
+			  span_of((const char *)m->end_point.octets, m->end_point.n));
+}
+
+static bool has_binding(const struct ipc_sasl *m)
+{
+	return (m->binding.kind != IPC_BINDING_NONE && m->binding.n > 0) || m->end_point.n > 0;
 }
 
 void login_sasl_start(struct link *l, const struct ipc_sasl *m)
@@ -465,7 +478,7 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 
 	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop) ||
 	    (mechanism->takes_token && !config_has_oauth(authd_config(l->ad))) ||
-	    (mechanism->binds && (m->binding.kind == IPC_BINDING_NONE || m->binding.n == 0))) {
+	    (mechanism->binds && !has_binding(m))) {
 		refuse_unborn(l, m->head.session, IPC_BAD_SASL);
 		return;
 	}
@@ -481,10 +494,11 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 	}
 	r->login->mechanism = mechanism;
 	r->login->sasl = sasl_session_new(l->ad->sasl, mechanism);
-	if (r->login->sasl == NULL || !bind_channel(r->login->sasl, &m->binding)) {
+	if (r->login->sasl == NULL) {
 		login_refuse(r, IPC_TEMPORARY, "no-memory");
 		return;
 	}
+	bind_channel(r->login->sasl, m);
 	login_sasl_next(
 		r, sasl_session_start(r->login->sasl, m->has_initial != 0, span_of(m->data, m->n)));
 }

@@ -60,6 +60,19 @@ static struct ipc_binding binding_of(const struct pop3_session *p)
 	return b;
 }
 
+static struct ipc_end_point end_point_of(const struct pop3_session *p)
+{
+	struct ipc_end_point e = {.n = 0};
+
+	e.n = (uint32_t)conn_tls_end_point(&p->base.conn, e.octets);
+	return e;
+}
+
+static bool can_bind(const struct pop3_session *p)
+{
+	return binding_of(p).kind != IPC_BINDING_NONE || end_point_of(p).n > 0;
+}
+
 static bool has_certificate(const struct pop3_session *p)
 {
 	uint8_t der[IPC_CERTIFICATE_MAX];
@@ -73,8 +86,7 @@ static bool is_possible(const struct pop3_session *p, const struct mechanism *m)
 {
 	return (!m->stored_clear || p->base.listener->config->apop) &&
 	       (!m->takes_token || config_has_oauth(p->base.listener->config)) &&
-	       (!m->binds || binding_of(p).kind != IPC_BINDING_NONE) &&
-	       (!m->by_certificate || has_certificate(p));
+	       (!m->binds || can_bind(p)) && (!m->by_certificate || has_certificate(p));
 }
 
 static bool is_offered(const struct pop3_session *p, const struct mechanism *m)
@@ -350,6 +362,7 @@ static void do_auth(struct pop3_session *p, const struct pop3_command *c)
 	}
 	session_origin(&p->base, &m->sasl.origin);
 	m->sasl.binding = binding_of(p);
+	m->sasl.end_point = end_point_of(p);
 	copy(m->sasl.mechanism, sizeof(m->sasl.mechanism), span_str(mechanism->name));
 	ask(p, m);
 	secret_wipe(m->sasl.data, m->sasl.n);
