@@ -141,7 +141,7 @@ static const struct {
 } options[] = {
 	{"scheme", "SCHEME", "how the password is stored; ARGON2ID when not given", CTL_SCHEME},
 	{"no-scram", NULL, "keep no keys for SCRAM beside a hash", CTL_NO_SCRAM},
-	{"uid", "UID", "user add: the mail's owner, when each user's is the user's", CTL_UID},
+	{"uid", "UID", "user add: who owns the mail, when mail_user is empty", CTL_UID},
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
 	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
@@ -151,8 +151,7 @@ static const struct {
 	{"uidl-format", "FORMAT", "import: Dovecot's pop3_uidl_format", CTL_UIDL_FORMAT},
 	{"dry-run", NULL, "import: say what would be done", CTL_DRY_RUN},
 	{"remove-gone", NULL, "import: delete what came and is gone there", CTL_REMOVE_GONE},
-	{"passwords", "FILE", "of users at the old server, \"user:password\" or \"*:password\"",
-	 CTL_PASSWORDS},
+	{"passwords", "FILE", "of old users: \"user:password\" or \"*:password\"", CTL_PASSWORDS},
 	{"login", "PATTERN", "how they log in there; %u when not given", CTL_LOGIN},
 	{"tls", "HOW", "with it: implicit, stls or send-passwords-in-clear", CTL_TLS},
 	{"cafile", "FILE", "trust these certificates and no others", CTL_CAFILE},
