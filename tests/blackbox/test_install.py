@@ -17,7 +17,9 @@ PROGRAMS = {'bin/restante', 'sbin/restanted', 'sbin/restantectl'}
 PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
          'share/man/man5/restanted.conf.5', 'share/man/man8/restanted.8',
          'share/man/man8/restantectl.8'}
-EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf'}
+EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf',
+            'share/restante/fail2ban/filter.d/restante.conf',
+            'share/restante/fail2ban/jail.d/restante.conf'}
 UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket',
          'lib/systemd/user/restante.service'}
 
