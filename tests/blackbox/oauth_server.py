@@ -73,9 +73,12 @@ class Key:
 
 
 class Introspection:
-    """Answers POSTs. answers: {token: a dict, a status, octets, or a function that makes one}."""
+    """Answers POSTs. answers: {token: a dict, a status, octets, or a function that makes one}.
 
-    def __init__(self, client='restante', secret='introspect-8'):
+    context: for TLS; then the URL has a name that must be looked up and that certificates have.
+    """
+
+    def __init__(self, client='restante', secret='introspect-8', context=None):
         self.answers, self.asked, self.connections = {}, [], []
         outer = self
 
@@ -113,6 +116,9 @@ class Introspection:
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None  # connections that close() has ended
         self.url = f'http://127.0.0.1:{self.server.server_address[1]}/introspect'
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            self.url = self.url.replace('http://127.0.0.1', 'https://localhost')
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

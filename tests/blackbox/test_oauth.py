@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import ssl
 import subprocess
 import threading
 import time
@@ -340,6 +341,31 @@ def test_the_server_is_away(server, make_daemon, tmp_path):
         # Not a JWT, for no keys are known: so it is asked about too.
         assert login(wire, user, EC.token(claims(user))).startswith('-ERR [SYS/TEMP] ')
         assert login(wire, user, 'known').startswith('+OK')
+
+
+def test_https(make_daemon, certificate):
+    """With a name to look up, and a certificate that somebody vouches for, or nobody does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    e = Introspection(context=context)
+    try:
+        for ca, works in ((certificate.with_suffix('.crt'), True), (None, False)):
+            daemon = make_daemon()
+            assert daemon.stop() == 0
+            shutil.copy(certificate.with_suffix('.crt'), daemon.dir / 'ca.pem')
+            (daemon.dir / 'secret').write_text('introspect-8')
+            daemon.configure(oauth_introspection_url=e.url, oauth_client_id='restante',
+                             oauth_client_secret_file=daemon.dir / 'secret',
+                             oauth_ca_file=daemon.dir / 'ca.pem' if ca else None)
+            daemon.start()
+            user = daemon.user()
+            e.answers['token'] = {'active': True, 'email': user}
+            e.asked.clear()
+            with daemon.wire(tls=True) as wire:
+                assert login(wire, user, 'token').startswith('+OK' if works else '-ERR [SYS/TEMP] ')
+            assert e.asked == (['token'] if works else [])
+    finally:
+        e.close()
 
 
 # ---- where ----
