@@ -308,6 +308,10 @@ const char *config_warning(const struct config *c, unsigned i)
 		c->oauth_introspection_url[0] != '\0' && c->oauth_audience[0] == '\0'
 			? "a token for any other program opens mail too: oauth_audience is empty"
 			: NULL,
+		c->auth_penalty_max >= c->login_timeout
+			? "who guesses right after all has no time left: auth_penalty_max isn't "
+			  "below login_timeout"
+			: NULL,
 	};
 
 	for (size_t k = 0; k < sizeof(warnings) / sizeof(warnings[0]); k++) {

@@ -63,6 +63,10 @@ def test_a_delivery_is_enough(make_daemon):
     daemon.deliver(user)
     assert held.exists()
     pop.quit()
+    # Switched off, it is off at once.
+    daemon.reload(expire_days=0)
+    daemon.deliver(busy)
+    assert daemon.count(busy) == 3
 
 
 def test_never_is_the_default(shared):

@@ -221,6 +221,11 @@ void stored_idle(struct stored *sd)
 		process_quit(sd->process);
 }
 
+static void on_config(struct process *p)
+{
+	expire_forget(p->owner);
+}
+
 static void on_drain(struct process *p)
 {
 	struct stored *const sd = p->owner;
@@ -319,7 +324,7 @@ static void stop(struct process *p)
 		next = l->next;
 		ipc_channel_close(&l->ch, free_link);
 	}
-	expire_done(sd);
+	expire_forget(sd);
 	store_free(sd->store);
 	uv_close((uv_handle_t *)&sd->expire_timer, close_patience);
 }
@@ -330,6 +335,7 @@ const struct process_ops stored_ops = {
 	.prepare = prepare,
 	.start = start,
 	.on_link = on_link,
+	.on_config = on_config,
 	.on_drain = on_drain,
 	.stop = stop,
 };

@@ -35,6 +35,7 @@ struct place {
 	uint32_t gid;
 	const char *user; /* points into text, as path does */
 	const char *path;
+	bool stale; /* the rule that it goes by may not be the rule any more */
 	/* The sweep's */
 	uint32_t removed;
 	int r;
@@ -152,6 +153,8 @@ static void done(uv_work_t *work, int status)
 	if (p->r != -EBUSY)
 		log_expired(p->user, p->removed, p->r, &p->err);
 	put(sd, p, clock_mono_ms() + (p->r < 0 ? RETRY_MS : AGAIN_MS));
+	if (p->stale)
+		forget(sd, p);
 	start_timer(sd);
 	stored_idle(sd);
 }
@@ -196,13 +199,14 @@ int expire_init(struct stored *sd)
 	return uv_timer_init(&sd->process->loop, &sd->expire_timer);
 }
 
-void expire_done(struct stored *sd)
+void expire_forget(struct stored *sd)
 {
 	struct place *p;
 
-	assert(sd->swept == NULL);
 	while ((p = TAILQ_FIRST(&sd->places)) != NULL)
 		forget(sd, p);
+	if (sd->swept != NULL)
+		sd->swept->stale = true;
 }
 
 void expire_note(struct stored *sd, const struct ipc_grant *g)
@@ -210,7 +214,11 @@ void expire_note(struct stored *sd, const struct ipc_grant *g)
 	struct place *p = find(sd, g->path);
 
 	/* What the sweep reads stays as it is. */
-	if ((p != NULL && p == sd->swept) || !stored_path_is_safe(g->path))
+	if (p != NULL && p == sd->swept) {
+		p->stale = p->stale || p->days != g->rules.expire_days;
+		return;
+	}
+	if (!stored_path_is_safe(g->path))
 		return;
 	if (g->rules.expire_days == 0) {
 		if (p != NULL)

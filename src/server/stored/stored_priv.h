@@ -231,7 +231,9 @@ bool patience_lasts(const struct session *s, struct request *q);
 /* ---- stored_expire.c ---- */
 
 int expire_init(struct stored *sd);
-void expire_done(struct stored *sd);
+
+/* All rules may have changed: nothing is deleted by those that were. */
+void expire_forget(struct stored *sd);
 
 /* Auth has spoken of a maildrop: it is looked through from time to time. */
 void expire_note(struct stored *sd, const struct ipc_grant *g);

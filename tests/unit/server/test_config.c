@@ -493,6 +493,8 @@ static void test_warnings(void **state)
 	load_good(LISTEN "idle_timeout = 1\nplaintext_login = send-passwords-in-clear\n", &c);
 	assert_non_null(strstr(config_warning(&c, 1), "plaintext_login"));
 	assert_null(config_warning(&c, 2));
+	load_good(LISTEN "auth_penalty_max = 1m\n", &c);
+	assert_non_null(strstr(config_warning(&c, 0), "auth_penalty_max"));
 }
 
 /* Every option says what it is, and its default, where it has one, is a value it takes. */
