@@ -13,9 +13,14 @@ static uint64_t read_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 }
 
+uint64_t clock_mono_ns(void)
+{
+	return read_ns(CLOCK_MONOTONIC);
+}
+
 uint64_t clock_mono_ms(void)
 {
-	return read_ns(CLOCK_MONOTONIC) / 1000000U;
+	return clock_mono_ns() / 1000000U;
 }
 
 uint64_t clock_wall_ns(void)

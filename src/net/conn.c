@@ -43,6 +43,8 @@ int conn_open(struct conn *c, uv_loop_t *loop, int fd, conn_on_ready *on_ready,
 	}
 	c->on_ready = on_ready;
 	c->on_closed = on_closed;
+	c->received = 0;
+	c->sent = 0;
 	c->_poll.data = c;
 	c->_ssl = NULL;
 	c->_alpn = NULL;
@@ -76,6 +78,7 @@ ssize_t conn_read(struct conn *c, void *p, size_t n)
 		c->_failed = r != -EAGAIN;
 		return r;
 	}
+	c->received += (uint64_t)got;
 	/* Less than there was room for is all that there was; if not, libuv calls again. */
 	if ((size_t)got < n)
 		c->_may_read = false;
@@ -120,6 +123,7 @@ ssize_t conn_write(struct conn *c, const void *p, size_t n, bool more)
 		c->_failed = r != -EAGAIN;
 		return r;
 	}
+	c->sent += (uint64_t)put;
 	return put;
 }
 
@@ -142,7 +146,10 @@ ssize_t conn_sendfile(struct conn *c, int file, uint64_t offset, size_t n)
 	do {
 		put = sendfile(c->_fd, file, &at, n);
 	} while (put < 0 && errno == EINTR);
-	return put < 0 ? -errno : put;
+	if (put < 0)
+		return -errno;
+	c->sent += (uint64_t)put;
+	return put;
 }
 
 void conn_watch(struct conn *c, bool read, bool write)

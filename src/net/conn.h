@@ -37,6 +37,8 @@ typedef void conn_on_closed(struct conn *c);
 struct conn {
 	conn_on_ready *on_ready;
 	conn_on_closed *on_closed;
+	uint64_t received; /* octets so far, in TLS without its own. Read only */
+	uint64_t sent;
 
 	uv_poll_t _poll;
 	struct ssl_st *_ssl; /* Owned, or NULL in clear */

@@ -125,6 +125,7 @@ ssize_t conn_tls_read(struct conn *c, void *p, size_t n)
 
 	if (r == 1) {
 		c->_read_wants_write = false;
+		c->received += got;
 		if (got < n && !SSL_has_pending(c->_ssl))
 			c->_may_read = false;
 		return (ssize_t)got;
@@ -148,6 +149,7 @@ ssize_t conn_tls_write(struct conn *c, const void *p, size_t n)
 
 	if (r == 1) {
 		c->_write_wants_read = false;
+		c->sent += put;
 		return (ssize_t)put;
 	}
 
@@ -167,6 +169,7 @@ ssize_t conn_tls_sendfile(struct conn *c, int file, uint64_t offset, size_t n)
 
 	if (put >= 0) {
 		c->_write_wants_read = false;
+		c->sent += (uint64_t)put;
 		return put;
 	}
 

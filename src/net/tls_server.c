@@ -295,3 +295,24 @@ SSL_CTX *tls_server_context(const struct tls_server *s)
 {
 	return s->identities[0].ctx;
 }
+
+uint64_t tls_server_expiry(const struct tls_server *server)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < server->n_materials; i++) {
+		struct tm tm;
+
+		/* A time that nobody can read is long ago. */
+		if (ASN1_TIME_to_tm(X509_get0_notAfter(server->materials[i].leaf), &tm) != 1)
+			return 1;
+
+		const time_t t = timegm(&tm);
+
+		if (t < 1)
+			return 1;
+		if ((uint64_t)t < first)
+			first = (uint64_t)t;
+	}
+	return first;
+}

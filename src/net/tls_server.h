@@ -42,5 +42,8 @@ void tls_server_free(struct tls_server *server);
  */
 void tls_server_notify(struct tls_server *server, tls_on_notice *on_notice, void *arg);
 
+/* When the first of its certificates is no longer valid: seconds since 1970. */
+uint64_t tls_server_expiry(const struct tls_server *server);
+
 /* What connections begin with; of the server. */
 struct ssl_ctx_st *tls_server_context(const struct tls_server *server);

@@ -150,7 +150,11 @@ static bool check_oauth(const struct config *c)
 
 static bool check_together(const struct config *c)
 {
-	if (c->n_listen == 0) {
+	uint32_t n_mail = 0;
+
+	for (uint32_t i = 0; i < c->n_listen; i++)
+		n_mail += c->listen[i].protocol <= CONFIG_SMTP;
+	if (n_mail == 0) {
 		config_complain(&reading, 0,
 				"there is nothing to listen on: give pop3_listen, pop3s_listen, "
 				"lmtp_listen or smtp_listen");

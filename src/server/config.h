@@ -17,7 +17,15 @@
 #include "base/log.h"
 #include "base/maildrop_rules.h"
 
-enum config_protocol { CONFIG_POP3, CONFIG_POP3S, CONFIG_LMTP, CONFIG_SMTP };
+enum config_protocol {
+	CONFIG_POP3,
+	CONFIG_POP3S,
+	CONFIG_LMTP,
+	CONFIG_SMTP,
+	CONFIG_METRICS,
+	CONFIG_CONTROL,
+	CONFIG_PROTOCOLS
+};
 
 /* One address to listen on. */
 struct config_listen {

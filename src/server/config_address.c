@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -73,10 +74,19 @@ const char *config_address(const char *text, enum config_protocol protocol,
 	const size_t word = strlen(CONFIG_ADDRESS_PROXY);
 	size_t n = strlen(text);
 
+	/* Metrics are for this machine, unless somebody says otherwise in full. */
+	if (protocol == CONFIG_METRICS && strspn(text, "0123456789") == n && n > 0 && n <= 5) {
+		char local[sizeof("127.0.0.1:12345")];
+
+		(void)snprintf(local, sizeof(local), "127.0.0.1:%s", text);
+		return tcp_address(local, strlen(local), ret_listen);
+	}
 	ret_listen->proxy = n > word && strcmp(text + n - word, CONFIG_ADDRESS_PROXY) == 0;
 	if (strncmp(text, "unix:", 5) == 0)
 		return ret_listen->proxy ? "a proxy speaks TCP, not to a UNIX socket"
 					 : unix_address(text + 5, protocol, ret_listen);
+	if (ret_listen->proxy && protocol == CONFIG_METRICS)
+		return "only mail comes through a proxy";
 	if (ret_listen->proxy && protocol == CONFIG_SMTP)
 		return "SMTP is for programs on this machine, not for those behind a proxy";
 	if (ret_listen->proxy)

@@ -85,7 +85,7 @@ struct row {
 			CHECK_END, 0, 0 \
 		}                       \
 	}
-#define TO_CHILDREN (FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE))
+#define TO_CHILDREN (FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE) | FROM(MONITOR))
 
 /* A member that a struct has and no list names would be one that nobody checks. */
 _Static_assert(sizeof(struct ipc_auth_pass) == offsetof(struct ipc_auth_pass, zero) + 7, "padding");

@@ -22,7 +22,14 @@
 #include "base/limits.h"
 #include "base/maildrop_rules.h"
 
-enum ipc_role { IPC_MASTER, IPC_LISTENER, IPC_AUTH, IPC_STORAGE, IPC_ROLES };
+enum ipc_role {
+	IPC_MASTER,
+	IPC_LISTENER,
+	IPC_AUTH,
+	IPC_STORAGE,
+	IPC_MONITOR, /* metrics, and what the operator asks */
+	IPC_ROLES
+};
 
 enum ipc_type {
 	/* master to all */

@@ -40,6 +40,7 @@ static void name_process(const struct process *p)
 		[IPC_LISTENER] = "listener",
 		[IPC_AUTH] = "auth",
 		[IPC_STORAGE] = "storage",
+		[IPC_MONITOR] = "monitor",
 	};
 	const char *const role = names[p->ops->role];
 	char name[32];
@@ -280,9 +281,16 @@ int process_main(const struct process_start *start)
 	if (start->sockets != NULL) {
 		n = start->config->n_listen;
 		memcpy(sockets, start->sockets, n * sizeof(*sockets));
-		memcpy(keep, sockets, n * sizeof(*sockets));
 		p.sockets = sockets;
+		n = 0;
+		for (uint32_t i = 0; i < start->config->n_listen; i++) {
+			if (sockets[i] >= 0)
+				keep[n++] = sockets[i];
+		}
 	}
+	metrics_take(start->metrics, start->metrics_page, start->ops->role == IPC_MONITOR);
+	if (start->ops->role == IPC_MONITOR)
+		p.metrics = start->metrics;
 	if (start->tickets != NULL) {
 		p.has_tickets = start->ops->role == IPC_LISTENER;
 		if (p.has_tickets)

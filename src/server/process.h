@@ -31,6 +31,7 @@
 #include "server/config.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
+#include "server/metrics.h"
 #include "server/sandbox.h"
 
 struct process;
@@ -75,7 +76,9 @@ struct process {
 	const struct process_ops *ops;
 	uint32_t id;           /* other processes' peer_id for it; unique while the master lives */
 	struct config *config; /* Owned */
-	const int *sockets;    /* bound and listening, one for each of config->listen. Owned */
+	/* Bound and listening, one for each of config->listen; -1: not this process's. Owned */
+	const int *sockets;
+	const struct metrics_area *metrics;    /* a monitor's, to read; else NULL */
 	const struct sandbox_profile *sandbox; /* as ops say: prepare() may choose another */
 	unsigned threads;       /* of libuv's pool: prepare() may set it. Starts as 4 */
 	uint32_t drain_seconds; /* when on_drain() is called; IPC_DRAIN_FOREVER: any time */
@@ -98,6 +101,8 @@ struct process_start {
 	 * fork() every child has inherited a copy, and none may keep it.
 	 */
 	struct tls_tickets *tickets;
+	struct metrics_area *metrics; /* NULL: nothing is counted. Borrowed */
+	int metrics_page;
 };
 
 /* The whole life of a child. Returns what to exit with. */

@@ -15,6 +15,9 @@ struct sandbox_profile;
  */
 extern const struct sandbox_profile sandbox_listener;
 
+/* The same, and what libmicrohttpd asks of its sockets. */
+extern const struct sandbox_profile sandbox_monitor;
+
 /*
  * auth may read files, storage may do with them what its user may. Neither starts a
  * program or a process, reaches the network or another process, or changes the

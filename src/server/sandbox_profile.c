@@ -71,6 +71,35 @@ static const struct sandbox_rule listener_rules[] = {
 	{.name = NULL},
 };
 
+static const struct sandbox_rule monitor_rules[] = {
+	/* the loop, and libmicrohttpd's own */
+	ANY("epoll_ctl"), ANY("epoll_wait"), ANY("epoll_pwait"),
+	ANY("epoll_pwait2"), ANY("clock_gettime"), ANY("gettimeofday"),
+	ANY("time"), ANY("getpid"), ANY("gettid"), ANY("getrandom"),
+	ONE("ioctl", IS(1, FIONBIO)),
+	/* connections that it accepts, and the control channel */
+	ANY("accept4"), ANY("read"), ANY("write"), ANY("writev"),
+	ANY("recvfrom"), ANY("recvmsg"),
+	TWO("sendto", IS(4, 0), HAS_NONE(3, MSG_FASTOPEN)),
+	ONE("sendmsg", HAS_NONE(2, MSG_FASTOPEN)),
+	ANY("shutdown"), ANY("close"), ANY("getsockname"),
+	ONE("getsockopt", IS(1, IPPROTO_TCP)),
+	ONE("setsockopt", IS(1, IPPROTO_TCP)),
+	ONE("fcntl", IS(1, F_GETFL)), ONE("fcntl", IS(1, F_SETFL)),
+	ONE("fcntl", IS(1, F_GETFD)), ONE("fcntl", IS(1, F_SETFD)),
+	FAIL("socket", EPERM),
+	FAIL("connect", EPERM),
+	/* memory, none of it for code */
+	ANY("brk"), ANY("munmap"), ANY("mremap"), ANY("madvise"),
+	ANY("futex"),
+	ONE("mmap", HAS_NONE(2, PROT_EXEC)),
+	ONE("mprotect", HAS_NONE(2, PROT_EXEC)),
+	/* the end, also an abort() */
+	ANY("exit"), ANY("exit_group"), ANY("rt_sigaction"),
+	ANY("rt_sigprocmask"), ANY("rt_sigreturn"), ANY("restart_syscall"),
+	{.name = NULL},
+};
+
 static const struct sandbox_rule worker_rules[] = {
 	/* programs and processes; threads are made by clone(2) with CLONE_THREAD, for clone3(2)'s
 	 * flags can't be seen here */
@@ -130,6 +159,14 @@ const struct sandbox_profile sandbox_listener = {
 	.then = SCMP_ACT_ALLOW,
 	.otherwise = SCMP_ACT_KILL_PROCESS,
 	.rules = listener_rules,
+};
+
+const struct sandbox_profile sandbox_monitor = {
+	.name = "monitor",
+	.limits_files = true,
+	.then = SCMP_ACT_ALLOW,
+	.otherwise = SCMP_ACT_KILL_PROCESS,
+	.rules = monitor_rules,
 };
 
 const struct sandbox_profile sandbox_auth = {

@@ -66,6 +66,7 @@ bool authd_queue_put(struct request *r)
 	r->state = REQUEST_QUEUED;
 	r->login->guest = g;
 	TAILQ_INSERT_TAIL(&g->waiting, r, queue);
+	metric_add(METRIC_AUTH_WAITING, 1);
 	return true;
 }
 
@@ -75,6 +76,7 @@ void authd_queue_forget(struct request *r)
 
 	r->login->guest = NULL;
 	TAILQ_REMOVE(&g->waiting, r, queue);
+	metric_sub(METRIC_AUTH_WAITING, 1);
 	if (!TAILQ_EMPTY(&g->waiting))
 		return;
 	LIST_REMOVE(g, bucket);

@@ -56,6 +56,7 @@ static void log_refused(struct listener *l, const char *limit)
 {
 	const uint64_t now = uv_now(l->loop);
 
+	metric_add(METRIC_REFUSED_CONNECTIONS, 1);
 	l->refused++;
 	if (l->refused_logged_ms != 0 && now - l->refused_logged_ms < REFUSED_LOG_MS)
 		return;
@@ -105,6 +106,7 @@ static bool is_trusted(struct listener *l, const struct sockaddr *from)
 	address_octets(from, address);
 	if (config_network_has(l->config->proxy_trusted, l->config->n_proxy_trusted, address))
 		return true;
+	metric_add(METRIC_REFUSED_CONNECTIONS, 1);
 	l->untrusted++;
 	if (l->untrusted_logged_ms == 0 || now - l->untrusted_logged_ms >= REFUSED_LOG_MS) {
 		char remote[INET6_ADDRSTRLEN];
@@ -205,13 +207,15 @@ int acceptors_open(struct listener *l, struct err *err)
 			.config = &l->config->listen[i],
 			.fd = l->process->sockets[i],
 		};
+		l->n_acceptors = i + 1;
+		if (a->fd < 0)
+			continue; /* the monitor's */
 		r = uv_poll_init(l->loop, &a->poll, a->fd);
 		if (r < 0)
 			return err_sys(err, -r, "cannot watch the socket for '%s' port %u",
 				       a->config->host, a->config->port);
 		a->poll.data = a;
 		a->open = true;
-		l->n_acceptors = i + 1;
 	}
 	watch(l);
 	return 0;

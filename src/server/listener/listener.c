@@ -64,8 +64,10 @@ static int make_tls(struct listener *l, struct err *err)
 		return 0;
 	tls_options_fill(l->config, &options);
 	r = tls_server_new(&options.server, &l->tls, err);
-	if (r == 0)
+	if (r == 0) {
 		tls_server_notify(l->tls, tls_options_log, NULL);
+		metric_add(METRIC_CERTIFICATE_EXPIRY, tls_server_expiry(l->tls));
+	}
 	if (r == 0 && l->process->has_tickets) {
 		l->process->has_tickets = false;
 		r = tls_tickets_use(l->tls, &l->process->tickets, &l->tickets);

@@ -99,6 +99,8 @@ void lmtp_reply_rcpt(struct lmtp_session *p, enum ipc_status status)
 		lmtp_reply(p, 250, "2.1.5", "recipient ok");
 		return;
 	}
+	metric_add(METRIC_DELIVERIES + (status == IPC_NO_USER ? METRIC_REFUSED : METRIC_TEMPORARY),
+		   1);
 	log_event(LOG_LEVEL_INFO, "recipient-refused", log_hex("session", p->base.log_id),
 		  log_str("from", p->sender), log_str("to", p->recipients[p->state.recipients]),
 		  log_str("status", ipc_status_name(status)));
@@ -143,6 +145,7 @@ static void do_rcpt(struct lmtp_session *p, const struct smtp_command *c)
 	}
 	p->asked_storage = true;
 	p->waiting = LMTP_WAIT_RCPT;
+	session_time_begin(&p->base, METRIC_LMTP_RCPT);
 }
 
 static void do_command(struct lmtp_session *p, const struct smtp_command *c)

@@ -67,6 +67,7 @@ bool lmtp_ask_file(struct lmtp_session *p)
 	if (!session_send(&p->base, IPC_STORAGE, m))
 		return false;
 	p->waiting = LMTP_WAIT_READY;
+	session_time_begin(&p->base, METRIC_LMTP_DATA);
 	return true;
 }
 
@@ -223,6 +224,7 @@ static void commit(struct lmtp_session *p)
 	m->deliver_commit.prefix_at = p->trace_octets;
 	if (session_send(&p->base, IPC_STORAGE, m)) {
 		p->waiting = LMTP_WAIT_DELIVERED;
+		session_time_begin(&p->base, METRIC_LMTP_MESSAGE);
 		return;
 	}
 	lmtp_fail(p, LMTP_STORAGE_LOST);
@@ -326,6 +328,14 @@ void lmtp_reply_failure(struct lmtp_session *p)
 		   failures[p->failure].text);
 }
 
+/* A message that can't be taken is refused; what the sender may try again is temporary. */
+static enum metric_result result_of(const struct lmtp_session *p, enum ipc_status status)
+{
+	if (p->failure == LMTP_TOO_LARGE || p->failure == LMTP_BARE_CR_LF)
+		return METRIC_REFUSED;
+	return p->failure == LMTP_NO_FAILURE && status == IPC_OK ? METRIC_OK : METRIC_TEMPORARY;
+}
+
 void lmtp_next_reply(struct lmtp_session *p)
 {
 	const char *const recipient = p->recipients[p->replied];
@@ -333,6 +343,7 @@ void lmtp_next_reply(struct lmtp_session *p)
 
 	assert(p->replied < p->n_replies);
 	log_delivery(p, recipient, status);
+	metric_add(METRIC_DELIVERIES + result_of(p, status), 1);
 	if (p->failure != LMTP_NO_FAILURE) {
 		lmtp_reply_failure(p);
 	} else if (status == IPC_OK) {

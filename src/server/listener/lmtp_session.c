@@ -102,6 +102,8 @@ static enum session_wants step(struct session *s)
 	struct lmtp_session *const p = lmtp_of(s);
 
 	for (;;) {
+		if (p->waiting == LMTP_WAIT_NONE)
+			session_time_end(s);
 		if (p->closing)
 			return SESSION_WANTS_CLOSE;
 		if (p->starttls)

@@ -420,6 +420,33 @@ void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m)
 
 /* ---- how it went ---- */
 
+void pop3_count_login(const struct pop3_session *p, enum metric_result result)
+{
+	static const struct {
+		const char *begins;
+		enum metric_login by;
+	} rows[] = {
+		{"USER", METRIC_BY_USER},         {"APOP", METRIC_BY_APOP},
+		{"PLAIN", METRIC_BY_PLAIN},       {"LOGIN", METRIC_BY_LOGIN},
+		{"CRAM-MD5", METRIC_BY_CRAM_MD5}, {"SCRAM-", METRIC_BY_SCRAM},
+	};
+	enum metric_login by = METRIC_BY_OTHER;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (p->mechanism != NULL &&
+		    strncmp(p->mechanism, rows[i].begins, strlen(rows[i].begins)) == 0)
+			by = rows[i].by;
+	}
+	metric_add(METRIC_LOGIN + by * METRIC_RESULTS + result, 1);
+}
+
+static enum metric_result result_of(enum ipc_status status)
+{
+	return status == IPC_BAD_CREDENTIALS || status == IPC_BAD_SASL || status == IPC_NO_USER
+		       ? METRIC_REFUSED
+		       : METRIC_TEMPORARY;
+}
+
 void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user)
 {
 	static const struct {
@@ -442,6 +469,7 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const cha
 	};
 
 	p->in_sasl = p->in_external = false;
+	pop3_count_login(p, result_of(status));
 	if (user != NULL)
 		log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
 			  log_str(user[0] != '\0' ? "user" : NULL, user),

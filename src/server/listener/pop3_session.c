@@ -111,7 +111,10 @@ static void run_command(struct pop3_session *p, struct span line)
 	if (status != POP3_COMMAND_OK) {
 		pop3_err(p, POP3_CODE_NONE, pop3_command_error(status, c.verb, p->state));
 		pop3_count_bad(p);
-	} else if (c.verb == POP3_CAPA) {
+		return;
+	}
+	session_time_begin(&p->base, (enum metric_timed)c.verb);
+	if (c.verb == POP3_CAPA) {
 		pop3_capa(p);
 	} else if (c.verb == POP3_LANG) {
 		do_lang(p, &c);
@@ -173,6 +176,8 @@ static enum session_wants step(struct session *s)
 	struct pop3_session *const p = pop3_of(s);
 
 	for (;;) {
+		if (p->waiting == POP3_WAIT_NONE)
+			session_time_end(s);
 		if (p->stream.kind != POP3_STREAM_NONE)
 			return SESSION_WANTS_OUTPUT;
 		if (p->closing)
@@ -322,6 +327,8 @@ static void ended(struct session *s)
 	pop3_stream_drop(p);
 	if (p->snapshot >= 0)
 		(void)close(p->snapshot);
+	if (s->logged_in)
+		metric_sub(METRIC_LOGGED_IN, 1);
 	if (s->logged_in)
 		log_event(LOG_LEVEL_INFO, "logout", log_hex("session", s->log_id),
 			  log_str("user", p->user), log_str("remote", s->remote),

@@ -134,6 +134,9 @@ void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m);
  */
 void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user);
 
+/* The metrics learn of a login by p->mechanism. */
+void pop3_count_login(const struct pop3_session *p, enum metric_result result);
+
 /* "<…@host>", into text. */
 void pop3_timestamp(const struct pop3_session *p, char *text, size_t size);
 

@@ -254,6 +254,7 @@ static void finish(struct pop3_session *p)
 
 	if (st->kind == POP3_STREAM_RAW || st->kind == POP3_STREAM_RETR) {
 		p->retrieved++;
+		metric_add(METRIC_RETRIEVED, 1);
 		p->retrieved_octets += st->encoder.octets;
 		/* The client trusted LIST. This can only be a message changed in place. */
 		if (st->encoder.octets != p->message_octets)

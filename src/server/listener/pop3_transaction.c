@@ -52,6 +52,8 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 	assert(entered);
 	(void)entered;
 	s->logged_in = true;
+	metric_add(METRIC_LOGGED_IN, 1);
+	pop3_count_login(p, METRIC_OK);
 	p->snapshot = fd;
 	p->count = m->count;
 	p->octets = m->octets;
@@ -254,6 +256,7 @@ void pop3_committed(struct pop3_session *p, const struct ipc_committed *m)
 	(void)pop3_state_next(&p->state, POP3_EVENT_DONE);
 	if (m->status == IPC_OK) {
 		p->removed = m->removed;
+		metric_add(METRIC_DELETED, m->removed);
 		pop3_ok(p, "good bye");
 		pop3_hang_up(p, "quit");
 		return;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/secret.h"
@@ -130,6 +131,30 @@ static void refuse(struct listener *l, uint64_t address_key, int r)
 	log_event(LOG_LEVEL_ERROR, "connection-refused", log_str("error", strerror(-r)));
 }
 
+static void count_octets(struct session *s)
+{
+	if (s->conn.received != s->counted_in)
+		metric_add(METRIC_RECEIVED_OCTETS, s->conn.received - s->counted_in);
+	if (s->conn.sent != s->counted_out)
+		metric_add(METRIC_SENT_OCTETS, s->conn.sent - s->counted_out);
+	s->counted_in = s->conn.received;
+	s->counted_out = s->conn.sent;
+}
+
+void session_time_begin(struct session *s, enum metric_timed timed)
+{
+	s->timed = timed;
+	s->timed_ns = clock_mono_ns();
+}
+
+void session_time_end(struct session *s)
+{
+	if (s->timed_ns == 0)
+		return;
+	metric_time(s->timed, clock_mono_ns() - s->timed_ns);
+	s->timed_ns = 0;
+}
+
 /* Its client is known. */
 static void begin(struct session *s)
 {
@@ -174,6 +199,8 @@ void session_open(struct listener *l, const struct session_ops *ops, int fd,
 	link_session(l, s);
 	session_table_add(&l->table, s);
 	listener_set_timeout(l, s, TIMEOUT_LOGIN);
+	metric_add(METRIC_CONNECTIONS + listen->protocol, 1);
+	metric_add(METRIC_SESSIONS + listen->protocol, 1);
 	if (listen->proxy) {
 		s->_phase = PROXIED;
 		conn_watch(&s->conn, true, false);
@@ -196,6 +223,8 @@ void session_close(struct session *s)
 	if (s->_phase != LINGER)
 		end(s);
 	s->_phase = CLOSED;
+	count_octets(s);
+	metric_sub(METRIC_SESSIONS + s->listen->protocol, 1);
 	listener_set_timeout(s->listener, s, TIMEOUT_NONE);
 	unlink_session(s->listener, s);
 	if (s->address_key != 0)
@@ -270,6 +299,7 @@ static bool handshake(struct session *s)
 		return false;
 	}
 	if (r < 0) {
+		metric_add(METRIC_TLS_FAILED, 1);
 		log_event(LOG_LEVEL_INFO, "tls-failed", log_hex("session", s->log_id),
 			  log_str("remote", s->remote),
 			  log_str("reason", r == -EPROTO ? conn_tls_reason() : "the peer hung up"));
@@ -278,6 +308,10 @@ static bool handshake(struct session *s)
 	}
 
 	const bool implicit = s->_phase == HANDSHAKE;
+
+	metric_add(METRIC_TLS_HANDSHAKES + (strcmp(conn_tls_version(&s->conn), "TLSv1.3") == 0) +
+			   (conn_tls_resumed(&s->conn) ? 2U : 0U),
+		   1);
 
 	s->_phase = OPEN;
 	if (implicit)
@@ -422,6 +456,7 @@ static void drive(struct session *s)
 		}
 		wants = s->ops->step(s);
 	}
+	count_octets(s);
 	set_deadline(s, wants, blocked);
 	conn_watch(&s->conn, !blocked && !s->at_eof && s->in_end - s->in_at < s->in_cap, blocked);
 }

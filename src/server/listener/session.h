@@ -26,6 +26,7 @@
 #include "server/config.h"
 #include "server/ipc.h"
 #include "server/listener/timeout.h"
+#include "server/metrics.h"
 
 struct listener;
 struct session;
@@ -104,6 +105,10 @@ struct session {
 	struct timeout timeout;
 	uint64_t acked;       /* when TIMEOUT_WRITE began: what the peer had taken */
 	uint64_t address_key; /* 0: not counted */
+	uint64_t counted_in;  /* octets that the metrics have of what the connection had */
+	uint64_t counted_out;
+	uint64_t timed_ns; /* when what is timed began; 0: nothing is */
+	enum metric_timed timed;
 	uint32_t proxy_extra; /* octets of a PROXY header that are still to be skipped */
 	bool proxy_known;     /* all but these have been read */
 
@@ -181,6 +186,10 @@ void session_use(struct session *s, size_t n);
 
 /* Makes the input buffer hold cap octets; it shrinks again when it is empty. -ENOMEM. */
 int session_grow_input(struct session *s, uint32_t cap);
+
+/* The metrics learn how long the peer waits for this command. */
+void session_time_begin(struct session *s, enum metric_timed timed);
+void session_time_end(struct session *s);
 
 /* Sends s->out alone. As ops->stream(). */
 int session_flush(struct session *s, bool more);

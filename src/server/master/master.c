@@ -139,6 +139,7 @@ static void on_deadline(struct master *m)
 	log_event(LOG_LEVEL_WARN, "stop-timeout");
 	kill_role(m, IPC_AUTH);
 	kill_role(m, IPC_STORAGE);
+	kill_role(m, IPC_MONITOR);
 }
 
 /* ---- the loop ---- */
@@ -265,6 +266,7 @@ static bool turn(struct master *m)
 		on_deadline(m);
 	master_start_due(m);
 	settle(m);
+	master_describe(m);
 	master_watch(m);
 	master_renewal(m);
 	return true;
@@ -313,6 +315,9 @@ int master_run(const char *path, const struct config *config)
 	m->config = *config;
 	master_own_users(&m->config);
 	m->next_id = 1;
+	m->generation = 1;
+	m->started = m->reloaded = clock_wall_ns() / 1000000000;
+	m->metrics = metrics_area_new();
 	tls_tickets_init(&m->tickets, clock_mono_ms());
 	if (m->config.listeners == 0)
 		m->config.listeners = count_cores();
@@ -329,6 +334,7 @@ int master_run(const char *path, const struct config *config)
 		return 1;
 	}
 	master_start_due(m);
+	master_describe(m);
 	while (m->state != MASTER_STOPPING || m->children != NULL) {
 		if (!turn(m))
 			(void)usleep(100000);

@@ -18,6 +18,7 @@
 #include "server/authd/authd.h"
 #include "server/listener/listener.h"
 #include "server/master/master_priv.h"
+#include "server/monitor/monitor.h"
 #include "server/stored/stored.h"
 
 /* A child that lived this long had a good start: the next one begins at once. */
@@ -28,10 +29,8 @@
 const char *master_role_name(enum ipc_role role)
 {
 	static const char *const names[IPC_ROLES] = {
-		[IPC_MASTER] = "master",
-		[IPC_LISTENER] = "listener",
-		[IPC_AUTH] = "auth",
-		[IPC_STORAGE] = "storage",
+		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
+		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",
 	};
 
 	return names[role];
@@ -44,29 +43,44 @@ static const struct process_ops *ops_of(unsigned slot)
 		return &stored_ops;
 	case SLOT_AUTH:
 		return &authd_ops;
+	case SLOT_MONITOR:
+		return &monitor_ops;
 	default:
 		return &listener_ops;
 	}
 }
 
 /* In the new process: becomes the child, and never returns. */
-__attribute__((noreturn)) static void be_child(struct master *m, unsigned slot, uint32_t id,
-					       int control)
+__attribute__((noreturn)) static void be_child(struct master *m, unsigned slot,
+					       const struct child *c, int control)
 {
 	int sockets[CONFIG_LISTEN_MAX];
 	struct process_start start = {
 		.ops = ops_of(slot),
-		.id = id,
+		.id = c->id,
 		.config = &m->config,
 		.control = control,
 		.tickets = &m->tickets,
+		.metrics = m->metrics,
+		.metrics_page = c->page,
 	};
 
-	if (slot >= SLOT_LISTENER) {
-		sockets_of_listener(&m->sockets, slot - SLOT_LISTENER, sockets);
+	if (slot >= SLOT_MONITOR) {
+		sockets_of(&m->sockets, c->role, slot - SLOT_LISTENER, sockets);
 		start.sockets = sockets;
 	}
 	exit(process_main(&start));
+}
+
+bool master_wants(const struct master *m, unsigned slot)
+{
+	if (slot != SLOT_MONITOR)
+		return true;
+	for (uint32_t i = 0; i < m->config.n_listen; i++) {
+		if (m->config.listen[i].protocol > CONFIG_SMTP)
+			return true;
+	}
+	return false;
 }
 
 static struct child *fork_child(struct master *m, unsigned slot)
@@ -82,14 +96,17 @@ static struct child *fork_child(struct master *m, unsigned slot)
 	c->id = m->next_id++;
 	c->slot = (int)slot;
 	c->started_ms = clock_mono_ms();
+	c->started = clock_wall_ns() / 1000000000;
+	c->page = metrics_reserve(m->metrics);
 	/* No child shall begin with the keys of a time before its own. */
 	if (tls_tickets_advance(&m->tickets, c->started_ms) < 0)
 		tls_tickets_init(&m->tickets, c->started_ms);
 	c->pid = fork();
 	if (c->pid == 0)
-		be_child(m, slot, c->id, pair[1]);
+		be_child(m, slot, c, pair[1]);
 	(void)close(pair[1]);
 	if (c->pid < 0) {
+		metrics_retire(m->metrics, c->page);
 		(void)close(pair[0]);
 		goto free_child;
 	}
@@ -139,7 +156,8 @@ void master_start_due(struct master *m)
 	if (m->state >= MASTER_DRAINING)
 		return;
 	for (unsigned i = 0; i < m->n_slots; i++) {
-		if (m->slots[i].child == NULL && m->slots[i].start_at_ms <= now)
+		if (m->slots[i].child == NULL && m->slots[i].start_at_ms <= now &&
+		    master_wants(m, i))
 			start_slot(m, i);
 	}
 }
@@ -154,7 +172,7 @@ int64_t master_due_in(const struct master *m, uint64_t now)
 		const struct slot *const s = &m->slots[i];
 		const int64_t in = s->start_at_ms > now ? (int64_t)(s->start_at_ms - now) : 0;
 
-		if (s->child == NULL && (least < 0 || in < least))
+		if (s->child == NULL && master_wants(m, i) && (least < 0 || in < least))
 			least = in;
 	}
 	return least;
@@ -163,6 +181,8 @@ int64_t master_due_in(const struct master *m, uint64_t now)
 bool master_all_ready(const struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++) {
+		if (!master_wants(m, i))
+			continue;
 		if (m->slots[i].child == NULL || !m->slots[i].child->ready)
 			return false;
 	}
@@ -263,7 +283,8 @@ void master_read_control(struct master *m, struct child *c)
 
 /* ---- the end of one ---- */
 
-static void log_end(const struct child *c, int status)
+/* True when it was told to. */
+static bool log_end(const struct child *c, int status)
 {
 	const bool by_signal = WIFSIGNALED(status);
 	const bool expected = c->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -276,6 +297,7 @@ static void log_end(const struct child *c, int status)
 		  log_num(by_signal ? "signal" : "status",
 			  (uint64_t)(by_signal ? WTERMSIG(status) : WEXITSTATUS(status))),
 		  log_str(name != NULL ? "cause" : NULL, name));
+	return expected;
 }
 
 static void plan_restart(struct slot *s, const struct child *c, uint64_t now)
@@ -297,12 +319,52 @@ static void collect(struct master *m, pid_t pid, int status)
 	if (c == NULL)
 		return;
 	*at = c->next;
-	log_end(c, status);
+	if (!log_end(c, status))
+		metric_add(METRIC_RESTARTS + c->role, 1);
+	metrics_retire(m->metrics, c->page);
 	if (c->control >= 0)
 		(void)close(c->control);
 	if (c->slot >= 0)
 		plan_restart(&m->slots[c->slot], c, clock_mono_ms());
 	free(c);
+}
+
+static enum metrics_state state_of(const struct child *c)
+{
+	return c->draining ? METRICS_DRAINING : c->ready ? METRICS_READY : METRICS_STARTING;
+}
+
+void master_describe(struct master *m)
+{
+	struct metrics_snapshot *said;
+
+	if (m->metrics == NULL)
+		return;
+	said = metrics_begin(m->metrics);
+	said->started = m->started;
+	said->reloaded = m->reloaded;
+	said->generation = m->generation;
+	said->processes[0] = (struct metrics_process){
+		.role = IPC_MASTER,
+		.pid = (uint32_t)getpid(),
+		.state = m->state == MASTER_STARTING  ? METRICS_STARTING
+			 : m->state == MASTER_RUNNING ? METRICS_READY
+						      : METRICS_DRAINING,
+		.started = m->started,
+	};
+	said->n_processes = 1;
+	for (const struct child *c = m->children; c != NULL; c = c->next) {
+		if (said->n_processes == METRICS_PROCESSES)
+			break;
+		said->processes[said->n_processes++] = (struct metrics_process){
+			.role = c->role,
+			.id = c->id,
+			.pid = (uint32_t)c->pid,
+			.state = state_of(c),
+			.started = c->started,
+		};
+	}
+	metrics_commit(m->metrics);
 }
 
 void master_reap(struct master *m)

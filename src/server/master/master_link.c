@@ -49,20 +49,22 @@ static void link_two(struct child *a, struct child *b)
 
 /*
  * Again storage is to know a listener before auth can grant it anything: so a new
- * storage is connected with auth last, anybody else with storage first.
+ * storage is connected with auth last, anybody else with storage first. The monitor
+ * speaks with nobody.
  */
+static const enum ipc_role links[IPC_ROLES][IPC_ROLES] = {
+	/* ends with IPC_MASTER, which is connected with everybody */
+	[IPC_STORAGE] = {IPC_LISTENER, IPC_AUTH},
+	[IPC_AUTH] = {IPC_STORAGE, IPC_LISTENER},
+	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH},
+};
+
 void master_link_all(struct master *m, struct child *c)
 {
-	static const enum ipc_role for_storage[] = {IPC_LISTENER, IPC_AUTH};
-	static const enum ipc_role for_others[] = {IPC_STORAGE, IPC_AUTH, IPC_LISTENER};
-	const bool is_storage = c->role == IPC_STORAGE;
-	const enum ipc_role *const order = is_storage ? for_storage : for_others;
-	const size_t n = is_storage ? 2 : 3;
-
-	for (size_t i = 0; i < n; i++) {
+	for (const enum ipc_role *role = links[c->role]; *role != IPC_MASTER; role++) {
 		for (struct child *other = m->children; other != NULL; other = other->next) {
-			if (other != c && other->role == order[i] && other->role != c->role &&
-			    other->control >= 0 && c->control >= 0)
+			if (other != c && other->role == *role && other->control >= 0 &&
+			    c->control >= 0)
 				link_two(c, other);
 		}
 	}

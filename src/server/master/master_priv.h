@@ -18,7 +18,13 @@
 
 #define MASTER_LISTENERS_MAX 256
 
-enum { SLOT_STORAGE, SLOT_AUTH, SLOT_LISTENER, SLOTS_MAX = SLOT_LISTENER + MASTER_LISTENERS_MAX };
+enum {
+	SLOT_STORAGE,
+	SLOT_AUTH,
+	SLOT_MONITOR,
+	SLOT_LISTENER,
+	SLOTS_MAX = SLOT_LISTENER + MASTER_LISTENERS_MAX
+};
 
 struct child {
 	struct child *next;
@@ -31,6 +37,8 @@ struct child {
 	bool draining;
 	uint32_t drain_seconds;
 	uint64_t started_ms;
+	uint64_t started;   /* seconds since 1970, for who asks */
+	int page;           /* of the metrics; -1: none */
 	unsigned pings;     /* said, and … */
 	unsigned pongs;     /* … answered */
 	uint64_t pinged_ms; /* the oldest that isn't answered */
@@ -45,7 +53,7 @@ struct slot {
 /* The sockets of one address: one for each listener, or the same for all (UNIX). */
 struct bound {
 	struct config_listen listen;
-	unsigned n;    /* 1 for a UNIX socket, and for what was given to us */
+	unsigned n;    /* 1 for a UNIX socket, for metrics, and for what was given to us */
 	bool given;    /* by the service manager, whose it stays */
 	bool nameless; /* given, and called nothing that says what is spoken there */
 	int fds[MASTER_LISTENERS_MAX];
@@ -79,6 +87,10 @@ struct master {
 	struct slot slots[SLOTS_MAX];
 	unsigned n_slots;
 	uint32_t next_id;
+	struct metrics_area *metrics; /* NULL: there was no memory for it */
+	uint64_t started;             /* seconds since 1970 */
+	uint64_t reloaded;
+	uint32_t generation;        /* of listeners: counted up by reloads */
 	struct tls_tickets tickets; /* what listeners share; as it was when the last one began */
 	int signals;                /* signalfd. Owned */
 	enum master_state state;
@@ -107,6 +119,9 @@ void master_notify_ready(const struct master *m);
 
 /* Starts what should run and doesn't, if its time has come. */
 void master_start_due(struct master *m);
+
+/* False for a slot that this configuration leaves empty: the monitor's, when nobody asks it. */
+bool master_wants(const struct master *m, unsigned slot);
 
 /* Collects children that have ended. */
 void master_reap(struct master *m);
@@ -152,8 +167,11 @@ void sockets_replace(struct sockets *old, const struct sockets *fresh);
 /* Closes what fresh has and keep has not. */
 void sockets_drop_new(const struct sockets *fresh, const struct sockets *keep);
 
-/* The sockets of listener number i, in the order of config->listen. */
-void sockets_of_listener(const struct sockets *s, unsigned i, int *ret_fds);
+/*
+ * The sockets of listener number i, or of the monitor, in the order of config->listen; -1
+ * where it has none.
+ */
+void sockets_of(const struct sockets *s, enum ipc_role role, unsigned i, int *ret_fds);
 
 /*
  * The sockets that the service manager has bound (LISTEN_FDS, sd_listen_fds(3)), for
@@ -205,6 +223,9 @@ void master_renew_listeners(struct master *m);
 
 /* To systemd (sd_notify(3)), when it started us. */
 void master_notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says in the metrics' area what runs now. */
+void master_describe(struct master *m);
 
 /* ---- master_watch.c ---- */
 

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "server/master/master_priv.h"
 
@@ -77,7 +78,7 @@ static void tell_config(struct master *m, int fd)
 
 	ipc_start(&msg, IPC_CONFIG, 0);
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->role != IPC_LISTENER)
+		if (c->role == IPC_AUTH || c->role == IPC_STORAGE)
 			master_tell(c, &msg, fd);
 	}
 }
@@ -100,7 +101,8 @@ static void raise_fd_limits(const struct master *m)
 /* From here on they are replaced; they go on until master.c finds the new ones ready. */
 static void retire_listeners(struct master *m)
 {
-	for (unsigned i = SLOT_LISTENER; i < m->n_slots; i++) {
+	/* And the monitor: its addresses may be others now. */
+	for (unsigned i = SLOT_MONITOR; i < m->n_slots; i++) {
 		struct slot *const s = &m->slots[i];
 
 		if (s->child != NULL)
@@ -153,6 +155,7 @@ static int reload(struct master *m, struct err *err)
 void master_renew_listeners(struct master *m)
 {
 	retire_listeners(m);
+	m->generation++;
 	m->reloading = true;
 	master_start_due(m);
 }
@@ -164,6 +167,7 @@ void master_reload(struct master *m)
 	if (m->state >= MASTER_DRAINING)
 		return;
 	if (reload(m, &err) < 0) {
+		metric_add(METRIC_RELOADS + METRIC_REFUSED, 1);
 		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", err.text),
 			  log_str("effect", "the old configuration stays"));
 		master_notify("READY=1\nSTATUS=The last reload failed: %s", err.text);
@@ -173,5 +177,7 @@ void master_reload(struct master *m)
 	for (unsigned i = 0; config_warning(&m->config, i) != NULL; i++)
 		log_event(LOG_LEVEL_WARN, "config",
 			  log_str("notice", config_warning(&m->config, i)));
+	m->reloaded = clock_wall_ns() / 1000000000;
+	metric_add(METRIC_RELOADS + METRIC_OK, 1);
 	master_renew_listeners(m);
 }

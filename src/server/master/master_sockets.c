@@ -41,10 +41,8 @@ static void bound_free(struct bound *b)
 }
 
 static const char *const protocol_names[] = {
-	[CONFIG_POP3] = "pop3",
-	[CONFIG_POP3S] = "pop3s",
-	[CONFIG_LMTP] = "lmtp",
-	[CONFIG_SMTP] = "smtp",
+	[CONFIG_POP3] = "pop3", [CONFIG_POP3S] = "pop3s",     [CONFIG_LMTP] = "lmtp",
+	[CONFIG_SMTP] = "smtp", [CONFIG_METRICS] = "metrics",
 };
 
 static int find_group(const char *name, gid_t *ret_gid, struct err *err)
@@ -83,7 +81,7 @@ static int bind_one(const struct config *config, const struct config_listen *l, 
 	if (b == NULL)
 		return err_sys(err, ENOMEM, "cannot listen");
 	b->listen = *l;
-	b->n = is_unix(l) ? 1 : listeners;
+	b->n = is_unix(l) || l->protocol > CONFIG_SMTP ? 1 : listeners;
 	if (is_unix(l)) {
 		r = find_group(config->lmtp_socket_group, &group, err);
 		if (r == 0)
@@ -250,8 +248,12 @@ int sockets_add_given(const struct sockets *s, struct config *config, struct err
 	return 0;
 }
 
-void sockets_of_listener(const struct sockets *s, unsigned i, int *ret_fds)
+void sockets_of(const struct sockets *s, enum ipc_role role, unsigned i, int *ret_fds)
 {
-	for (uint32_t k = 0; k < s->n; k++)
-		ret_fds[k] = s->bound[k]->fds[s->bound[k]->n == 1 ? 0 : i];
+	for (uint32_t k = 0; k < s->n; k++) {
+		const struct bound *const b = s->bound[k];
+		const bool is_mail = b->listen.protocol <= CONFIG_SMTP;
+
+		ret_fds[k] = is_mail == (role == IPC_LISTENER) ? b->fds[b->n == 1 ? 0 : i] : -1;
+	}
 }

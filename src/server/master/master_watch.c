@@ -61,7 +61,7 @@ static bool all_have_answered(const struct master *m, uint64_t now)
 static bool slots_are_filled(const struct master *m)
 {
 	for (unsigned i = 0; i < m->n_slots; i++) {
-		if (m->slots[i].child == NULL)
+		if (m->slots[i].child == NULL && master_wants(m, i))
 			return false;
 	}
 	return true;

@@ -244,6 +244,7 @@ static void done(uv_work_t *work, int status)
 	/* Nobody cancels. */
 	assert(status == 0);
 	(void)status;
+	metric_sub(METRIC_STORAGE_WAITING, 1);
 	end_running(s);
 	session_advance(s);
 }
@@ -298,6 +299,7 @@ static void start_requests(struct session *s)
 			end_running(s);
 			continue;
 		}
+		metric_add(METRIC_STORAGE_WAITING, 1);
 		if (uv_queue_work(&s->sd->process->loop, &s->work, run, done) < 0)
 			abort(); /* it would say that run is NULL, and nothing else */
 	}

@@ -106,6 +106,7 @@ static void test_struct_has_no_noise(void **state)
 static void test_every_option(void **state)
 {
 	static struct config c;
+	unsigned n_metrics = 0;
 
 	(void)state;
 	load_good("# a comment\n"
@@ -146,12 +147,13 @@ static void test_every_option(void **state)
 		  "write_timeout = 45s\n"
 		  "max_bad_commands = 5\n"
 		  "drain_timeout = 1h\n"
+		  "metrics_listen = {\"9110\", \"[::1]:9110\"}\n"
 		  "pid_file = \"/run/p\"\n"
 		  "log_target = syslog\n"
 		  "log_format = json\n"
 		  "log_level = debug\n",
 		  &c);
-	assert_int_equal(c.n_listen, 8);
+	assert_int_equal(c.n_listen, 10);
 	assert_string_equal(c.listen[0].host, "*");
 	assert_string_equal(c.listen[1].host, "::1");
 	assert_int_equal(c.listen[2].protocol, CONFIG_POP3S);
@@ -201,6 +203,11 @@ static void test_every_option(void **state)
 	assert_int_equal(c.max_bad_commands, 5);
 	assert_int_equal(c.drain_timeout, 3600);
 	assert_string_equal(c.pid_file, "/run/p");
+	for (uint32_t i = 0; i < c.n_listen; i++)
+		n_metrics += c.listen[i].protocol == CONFIG_METRICS;
+	assert_int_equal(n_metrics, 2);
+	assert_string_equal(c.listen[c.n_listen - 2].host, "127.0.0.1");
+	assert_int_equal(c.listen[c.n_listen - 2].port, 9110);
 	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
 	assert_int_equal(c.log_format, LOG_FORMAT_JSON);
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
@@ -280,6 +287,11 @@ static const struct {
 	{"pop3_listen = {\"*:110 proxyd\"}\n", "1: pop3_listen: \"*:110 proxyd\": the port must"},
 	{"lmtp_listen = {\"unix:/run/x proxy\"}\n",
 	 "1: lmtp_listen: \"unix:/run/x proxy\": a proxy speaks TCP"},
+	{"metrics_listen = {\"9110\"}\n", " there is nothing to listen on"},
+	{LISTEN "metrics_listen = {\"unix:/run/m\"}\n", "2: metrics_listen: \"unix:/run/m\": only"},
+	{LISTEN "metrics_listen = {\"0\"}\n", "2: metrics_listen: \"0\": the port must be"},
+	{LISTEN "metrics_listen = {\"*:1 proxy\"}\n",
+	 "2: metrics_listen: \"*:1 proxy\": only mail comes through a proxy"},
 	{LISTEN "proxy_trusted = {\"proxy.example\"}\n",
 	 "2: proxy_trusted: \"proxy.example\": the address must be numeric"},
 	{LISTEN "proxy_trusted = {\"192.0.2.0/33\"}\n",

@@ -163,7 +163,7 @@ static const struct member delivered[] = {HEAD(ipc_delivered), M(ipc_delivered, 
 enum fd { NEVER, ALWAYS, WHEN_OK };
 
 #define A(role) (1U << IPC_##role)
-#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE))
+#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE) | A(MONITOR))
 
 static const struct row {
 	enum ipc_type type;

@@ -28,6 +28,7 @@
 #include "server/authd/authd.h"
 #include "server/listener/listener.h"
 #include "server/master/master.h"
+#include "server/monitor/monitor.h"
 #include "server/stored/stored.h"
 
 #define WAIT_MS 20000
@@ -37,8 +38,10 @@
 /* hostname is "when-what": what this role does when that happens. */
 static bool told(const struct process *p, const char *when)
 {
-	static const char *const names[] = {
-		[IPC_LISTENER] = "listener", [IPC_AUTH] = "auth", [IPC_STORAGE] = "storage"};
+	static const char *const names[] = {[IPC_LISTENER] = "listener",
+					    [IPC_AUTH] = "auth",
+					    [IPC_STORAGE] = "storage",
+					    [IPC_MONITOR] = "monitor"};
 	char word[64];
 
 	(void)snprintf(word, sizeof(word), "%s-%s", when, names[p->ops->role]);
@@ -87,6 +90,7 @@ static void on_drain(struct process *p)
 const struct process_ops listener_ops = OPS(IPC_LISTENER);
 const struct process_ops authd_ops = OPS(IPC_AUTH);
 const struct process_ops stored_ops = OPS(IPC_STORAGE);
+const struct process_ops monitor_ops = OPS(IPC_MONITOR);
 
 #undef OPS
 
