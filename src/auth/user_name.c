@@ -2,6 +2,8 @@
 #include "auth/user_name.h"
 
 #include <errno.h>
+#include <gsasl.h>
+#include <string.h>
 
 #include "base/out.h"
 
@@ -92,13 +94,47 @@ int user_name_check(struct span name, struct err *err)
 	return wrong == NULL ? 0 : err_set(err, EINVAL, "the user name %s", wrong);
 }
 
+/* How a keyboard or a system writes a name (composed or not, wide or not) is not who it is. */
+static bool prepare(struct span name, char *ret_name)
+{
+	char text[LIMIT_USER + 1];
+	char *prepared = NULL;
+	bool ok = false;
+
+	memcpy(text, name.p, name.n);
+	text[name.n] = '\0';
+	if (gsasl_saslprep(text, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+		return false;
+
+	const struct span p = span_str(prepared);
+
+	if (wrong_with(p) == NULL) {
+		memcpy(ret_name, p.p, p.n + 1);
+		ok = true;
+	}
+	gsasl_free(prepared);
+	return ok;
+}
+
+static bool is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
 bool user_name_normalise(struct span name, char *ret_name)
 {
 	if (wrong_with(name) != NULL)
 		return false;
-	for (size_t i = 0; i < name.n; i++)
-		ret_name[i] = span_ascii_lower(name.p[i]);
-	ret_name[name.n] = '\0';
+	if (is_ascii(name) || !prepare(name, ret_name)) {
+		memcpy(ret_name, name.p, name.n);
+		ret_name[name.n] = '\0';
+	}
+	for (char *c = ret_name; *c != '\0'; c++)
+		*c = span_ascii_lower(*c);
 	return true;
 }
 

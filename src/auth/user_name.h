@@ -22,8 +22,8 @@
 int user_name_check(struct span name, struct err *err);
 
 /*
- * Writes the form in which names are compared: ASCII letters in lower case, the
- * rest as it is. False when user_name_check() refuses it. ret_name has
+ * Writes the form in which names are compared: as SASLprep (RFC 4013) makes it, where
+ * it can, and ASCII letters in lower case. False when user_name_check() refuses it. ret_name has
  * LIMIT_USER + 1 octets and is untouched then.
  */
 bool user_name_normalise(struct span name, char *ret_name);

@@ -119,9 +119,10 @@ struct config {
 	uint64_t message_size_limit; /* octets; 0: none */
 	uint32_t lmtp_max_recipients;
 	enum config_delivered_to lmtp_delivered_to;
-	uint64_t quota_grace;        /* octets by which the last message may exceed a quota */
-	uint32_t login_delay_max;    /* seconds; 0: login_delay */
-	uint32_t expire_days_min;    /* 0: expire_days */
+	bool utf8_downgrade;      /* internationalised messages, for clients that don't say UTF8 */
+	uint64_t quota_grace;     /* octets by which the last message may exceed a quota */
+	uint32_t login_delay_max; /* seconds; 0: login_delay */
+	uint32_t expire_days_min; /* 0: expire_days */
 	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */

@@ -156,6 +156,9 @@ const struct config_row config_rows[] = {
 	{{"lmtp_delivered_to", "choice", "single",
 	  "Delivered-To line: single (messages with one recipient), each, or never"},
 	 WORD(lmtp_delivered_to, delivered_to_choices)},
+	{{"utf8_downgrade", "bool", "yes",
+	  "downgrade internationalised messages for clients that don't say UTF8"},
+	 .kind = BOOL, AT(utf8_downgrade)},
 
 	{{"quota_octets", "size", "0", "how much one maildrop may hold; 0: any amount"},
 	 .kind = RULE},

@@ -279,6 +279,7 @@ struct ipc_opened {
 	uint32_t status;
 	uint32_t count;
 	uint64_t octets;
+	int64_t growth;       /* of them, for who gets what is internationalised downgraded */
 	uint32_t login_delay; /* seconds; for CAPA, as what follows */
 	uint32_t expire_days;
 	char user[LIMIT_USER + 1]; /* as auth knows the user; for the log */

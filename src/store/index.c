@@ -212,6 +212,7 @@ int index_writer_put(struct index_writer *w, const struct index_record *record)
 	w->n += INDEX_RECORD_SIZE;
 	w->header.count++;
 	w->header.octets += record->octets;
+	w->header.growth += record->growth;
 	return 0;
 }
 

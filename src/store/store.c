@@ -124,6 +124,11 @@ uint64_t maildrop_octets(const struct maildrop *m)
 	return m->octets;
 }
 
+int64_t maildrop_growth(const struct maildrop *m)
+{
+	return m->growth;
+}
+
 int maildrop_snapshot_fd(const struct maildrop *m)
 {
 	return m->snapshot_fd;

@@ -86,6 +86,9 @@ bool maildrop_is_clean(const struct maildrop *m);
 uint32_t maildrop_count(const struct maildrop *m);
 uint64_t maildrop_octets(const struct maildrop *m);
 
+/* By how many octets they are more, or less, for who gets internationalised messages downgraded. */
+int64_t maildrop_growth(const struct maildrop *m);
+
 /*
  * The snapshot: a descriptor (read-only) in the format of codec/index/index_record.h, of
  * which the header and the first maildrop_count() records belong to this session.

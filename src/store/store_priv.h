@@ -24,6 +24,7 @@ struct maildrop {
 	int snapshot_fd;     /* read-only. Owned */
 	uint32_t count;
 	uint64_t octets;
+	int64_t growth;  /* of its records */
 	uint32_t marked; /* bits set in marks */
 	uint8_t *marks;  /* bit n-1 for message n; NULL while nothing is marked. Owned */
 };

@@ -309,11 +309,16 @@ class Daemon:
 
     # -- clients --
 
-    def wire(self, user=None, tls=False, **more):
-        """A raw connection, greeted; logged in when a user is named. more is Wire's."""
+    def wire(self, user=None, tls=False, utf8=False, **more):
+        """A raw connection, greeted; logged in when a user is named. more is Wire's.
+
+        utf8: one that gets every message as it is, also with UTF-8 in its header.
+        """
         port = self.pop3s if tls else self.pop3
         wire = Wire(('127.0.0.1', port.number), self.context() if tls else None, **more)
         wire.greeting = wire.ok()
+        if utf8:
+            wire.ok('UTF8')
         if user is not None:
             wire.ok(f'USER {user}')
             wire.ok(f'PASS {PASSWORD}')

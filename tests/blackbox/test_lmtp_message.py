@@ -42,7 +42,7 @@ def files(server, user):
 
 
 def messages(server, user):
-    with server.wire(user) as wire:
+    with server.wire(user, utf8=True) as wire:
         texts = [wire.retr(n) for n in wire.sizes()]
         wire.quit()
     return texts

@@ -88,7 +88,8 @@ def sessions(shared):
     for user in users:
         for n, octets in enumerate(MESSAGES.values()):
             shared.store(user, octets, f'{n}.x.host')
-    with shared.wire(users[0]) as clear, shared.wire(users[1], tls=True) as tls:
+    with (shared.wire(users[0], utf8=True) as clear,
+          shared.wire(users[1], tls=True, utf8=True) as tls):
         yield clear, tls
 
 
@@ -115,7 +116,7 @@ def test_in_by_lmtp(both, name):
     octets = WIRE_FORM[name]
     user = both.user()
     both.deliver(user, octets)
-    with both.wire(user) as wire:
+    with both.wire(user, utf8=True) as wire:
         got = wire.retr(1)
         trace = got[:len(got) - len(octets)]
         assert got == trace + octets

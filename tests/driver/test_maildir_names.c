@@ -82,6 +82,12 @@ static void test_parse(void **state)
 		{"1.a:2", "1.a:2", "1.a:2", 0, 0, 0, -1},
 		{"1.a:2,S:2,F", "1.a:2,S", "1.a:2,S", 0, 0, 0, -1},
 		{"1.a:3,S", "1.a:3,S", "1.a:3,S", 0, 0, 0, -1},
+		/* How it is downgraded. What other programs write (U=, a UID) isn't that. */
+		{"1.a,S=9,W=9,D=0,I=14:2,S", "1.a,S=9,W=9,D=0,I=14", "1.a", 1, 9, 9, 0},
+		{"1.a,S=9,W=9,D=0,I=-9", "1.a,S=9,W=9,D=0,I=-9", "1.a", 1, 9, 9, 0},
+		{"1.a,I=x,I=,I=-,I=32768", "1.a,I=x,I=,I=-,I=32768", "1.a,I=x,I=,I=-,I=32768", 0, 0,
+		 0, -1},
+		{"1.a,U=7", "1.a,U=7", "1.a,U=7", 0, 0, 0, -1},
 	};
 
 	(void)state;
@@ -98,6 +104,41 @@ static void test_parse(void **state)
 				 (int)n.base.n, n.base.p, (int)n.stem.n, n.stem.p, n.has_sizes,
 				 (unsigned long long)n.bytes, (unsigned long long)n.octets);
 	}
+}
+
+static void test_growth(void **state)
+{
+	static const struct {
+		const char *name;
+		bool has;
+		int growth;
+	} cases[] = {
+		{"1.a,S=9,W=9,D=0", false, 0},
+		{"1.a,S=9,W=9,D=0,I=14", true, 14},
+		{"1.a,S=9,W=9,D=0,I=0:2,S", true, 0},
+		{"1.a,I=32767,S=9,W=9", true, 32767},
+		{"1.a,I=32768,S=9,W=9", false, 0},
+		/* Shorter than nothing, and twice. */
+		{"1.a,S=9,W=9,D=0,I=-9", true, -9},
+		{"1.a,S=9,W=9,D=0,I=-10", false, 0},
+		{"1.a,S=9,W=9,D=0,I=1,I=1", false, 0},
+	};
+	char longest[MAILDIR_NAME_MAX + 1] = "1.a";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct maildir_name n;
+
+		maildir_name_parse(span_str(cases[i].name), &n);
+		assert_int_equal(n.has_growth, cases[i].has);
+		assert_int_equal(n.growth, cases[i].growth);
+	}
+	assert_int_equal(maildir_name_put_growth(longest, -32767), 0);
+	assert_string_equal(longest, "1.a,I=-32767");
+	memset(longest, 'x', MAILDIR_NAME_MAX - 3);
+	longest[MAILDIR_NAME_MAX - 3] = '\0';
+	assert_int_equal(maildir_name_put_growth(longest, 1), -ENAMETOOLONG);
+	assert_int_equal(strlen(longest), MAILDIR_NAME_MAX - 3);
 }
 
 static void test_order(void **state)
@@ -296,6 +337,10 @@ static void test_sizes_in_names(void **state)
 		{"3.a,S=6,W=6,D=0", "a\r\nb\r\n", 6, 6, INDEX_CRLF | INDEX_NO_DOT},
 		{"4.a,S=6,W=6,D=1", "a\r\n.\r\n", 6, 6, INDEX_CRLF},
 		{"5.a,S=4,W=6,D=0", "a\nb\n", 6, 4, 0},
+		{"5.b,S=6,W=6,D=0,I=14", "a\r\nb\r\n", 6, 6,
+		 INDEX_CRLF | INDEX_NO_DOT | INDEX_UTF8_HEADER},
+		{"5.c,S=6,W=6,D=0,I=-7", "a\r\nb\r\n", 6, 6, INDEX_CRLF | INDEX_NO_DOT},
+		{"5.d,S=6,W=6,I=14", "a\r\nb\r\n", 6, 6, INDEX_CRLF},
 		/* One of them isn't enough, nor one that can't be. */
 		{"6.a,S=4", "a\nb\n", 6, 4, INDEX_MEASURED | INDEX_NO_DOT},
 		{"7.a,W=6", "a\nb\n", 6, 4, INDEX_MEASURED | INDEX_NO_DOT},
@@ -776,23 +821,15 @@ static void test_missing_directories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_uidl_of_a_name),
-		TEST(test_first_order),
-		TEST(test_contents),
-		TEST(test_long_content),
-		TEST(test_sizes_in_names),
-		TEST(test_lying_names),
-		TEST(test_lying_octets),
-		TEST(test_file_changed_in_place),
-		TEST(test_odd_names),
-		TEST(test_over_long_names_move),
-		TEST(test_over_long_namesakes),
-		TEST(test_same_base_twice),
-		TEST(test_namesake_is_not_served),
-		TEST(test_linked_twice),
-		TEST(test_tidy),
+		cmocka_unit_test(test_parse),     cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_order),     cmocka_unit_test(test_uidl_of_a_name),
+		TEST(test_first_order),           TEST(test_contents),
+		TEST(test_long_content),          TEST(test_sizes_in_names),
+		TEST(test_lying_names),           TEST(test_lying_octets),
+		TEST(test_file_changed_in_place), TEST(test_odd_names),
+		TEST(test_over_long_names_move),  TEST(test_over_long_namesakes),
+		TEST(test_same_base_twice),       TEST(test_namesake_is_not_served),
+		TEST(test_linked_twice),          TEST(test_tidy),
 		TEST(test_missing_directories),
 	};
 

@@ -17,7 +17,8 @@
  *	 40  made               u64
  *	 48  ctime of new/      u64
  *	 56  ctime of cur/      u64
- *	 64  boot               u64
+ *	 64  boot               u64      22  growth             i16
+ *	 80  growth             i64
  *	124  checksum           u32     124  checksum           u32
  */
 enum {
@@ -30,14 +31,16 @@ enum {
 	H_CTIME_NEW = 48,
 	H_CTIME_CUR = 56,
 	H_BOOT = 64,
-	H_END = 72,
+	H_ZERO = 72,
+	H_GROWTH = 80,
+	H_END = 88,
 
 	R_OCTETS = 0,
 	R_BYTES = 8,
 	R_FLAGS = 16,
 	R_UIDL_LEN = 20,
 	R_NAME_LEN = 21,
-	R_ZERO = 22,
+	R_GROWTH = 22,
 	R_TEXT = 24,
 
 	CHECKSUM = 124,
@@ -56,6 +59,17 @@ static uint32_t get_u32(const char *p)
 	const unsigned char *u = (const unsigned char *)p;
 
 	return (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+}
+
+static uint16_t get_u16(const char *p)
+{
+	return (uint16_t)((unsigned char)p[0] | (unsigned char)p[1] << 8);
+}
+
+static void put_u16(char *p, uint16_t v)
+{
+	p[0] = (char)(unsigned char)v;
+	p[1] = (char)(unsigned char)(v >> 8);
 }
 
 static uint64_t get_u64(const char *p)
@@ -125,6 +139,10 @@ static bool record_valid(const struct index_record *r)
 	if ((r->flags & ~INDEX_FLAGS_ALL) != 0 || r->uidl_len > INDEX_TEXT_MAX ||
 	    r->name_len > INDEX_TEXT_MAX - r->uidl_len)
 		return false;
+	/* What is downgraded doesn't become shorter than nothing. */
+	if ((r->growth != 0 && (r->flags & INDEX_UTF8_HEADER) == 0) ||
+	    (r->growth < 0 && r->octets < (uint64_t)-r->growth))
+		return false;
 
 	const struct span name = index_record_name(r);
 
@@ -146,6 +164,7 @@ void index_header_encode(const struct index_header *h, char *out)
 	put_u64(out + H_CTIME_NEW, h->dirs[0].ctime_ns);
 	put_u64(out + H_CTIME_CUR, h->dirs[1].ctime_ns);
 	put_u64(out + H_BOOT, h->boot);
+	put_u64(out + H_GROWTH, (uint64_t)h->growth);
 	put_u32(out + CHECKSUM, checksum(out));
 }
 
@@ -158,6 +177,7 @@ void index_record_encode(const struct index_record *r, char *out)
 	put_u32(out + R_FLAGS, r->flags);
 	out[R_UIDL_LEN] = (char)r->uidl_len;
 	out[R_NAME_LEN] = (char)r->name_len;
+	put_u16(out + R_GROWTH, (uint16_t)r->growth);
 	memcpy(out + R_TEXT, r->text, (size_t)r->uidl_len + r->name_len);
 	put_u32(out + CHECKSUM, checksum(out));
 }
@@ -165,7 +185,8 @@ void index_record_encode(const struct index_record *r, char *out)
 bool index_header_decode(const char *in, struct index_header *ret_h)
 {
 	if (memcmp(in, magic, sizeof(magic)) != 0 || get_u32(in + H_VERSION) != INDEX_VERSION ||
-	    get_u32(in + CHECKSUM) != checksum(in) || !all_zero(in + H_END, CHECKSUM - H_END))
+	    get_u32(in + CHECKSUM) != checksum(in) || !all_zero(in + H_ZERO, H_GROWTH - H_ZERO) ||
+	    !all_zero(in + H_END, CHECKSUM - H_END))
 		return false;
 
 	const struct index_header h = {
@@ -175,6 +196,7 @@ bool index_header_decode(const char *in, struct index_header *ret_h)
 			 {get_u64(in + H_MTIME_CUR), get_u64(in + H_CTIME_CUR)}},
 		.made_ns = get_u64(in + H_MADE),
 		.boot = get_u64(in + H_BOOT),
+		.growth = (int64_t)get_u64(in + H_GROWTH),
 	};
 
 	if (!header_valid(&h))
@@ -185,7 +207,7 @@ bool index_header_decode(const char *in, struct index_header *ret_h)
 
 bool index_record_decode(const char *in, struct index_record *ret_r)
 {
-	if (get_u32(in + CHECKSUM) != checksum(in) || !all_zero(in + R_ZERO, R_TEXT - R_ZERO))
+	if (get_u32(in + CHECKSUM) != checksum(in))
 		return false;
 
 	struct index_record r = {
@@ -194,6 +216,7 @@ bool index_record_decode(const char *in, struct index_record *ret_r)
 		.flags = get_u32(in + R_FLAGS),
 		.uidl_len = (uint8_t)in[R_UIDL_LEN],
 		.name_len = (uint8_t)in[R_NAME_LEN],
+		.growth = (int16_t)get_u16(in + R_GROWTH),
 	};
 
 	memcpy(r.text, in + R_TEXT, INDEX_TEXT_MAX);

@@ -40,11 +40,13 @@ enum index_flag {
 	INDEX_BROKEN = 1 << 5,   /* could not be read when it was indexed */
 	INDEX_NAME_DERIVED = 1 << 6,   /* file name = uidl followed by name */
 	INDEX_NAME_ELSEWHERE = 1 << 7, /* the name didn't fit: instead, what it is found by */
+	INDEX_UTF8_HEADER = 1 << 9,    /* internationalised: growth says how it is downgraded */
 };
-#define INDEX_FLAGS_ALL 0xffU
+#define INDEX_FLAGS_ALL 0x2ffU
 /* Those that say something of the file's octets, and not of its place and name. */
-#define INDEX_FLAGS_OF_CONTENT \
-	(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_MEASURED | INDEX_BROKEN)
+#define INDEX_FLAGS_OF_CONTENT                                                      \
+	(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_MEASURED | INDEX_BROKEN | \
+	 INDEX_UTF8_HEADER)
 
 /* The times of a directory that was read: as long as it has both, it is unchanged. */
 struct index_mark {
@@ -58,6 +60,7 @@ struct index_header {
 	struct index_mark dirs[2]; /* new/ and cur/ */
 	uint64_t made_ns;          /* when it was written, and the file's own modification time */
 	uint64_t boot;             /* of the machine, during which it was written */
+	int64_t growth;            /* sum of all records' growth */
 };
 
 static inline bool index_mark_eq(struct index_mark a, struct index_mark b)
@@ -71,6 +74,7 @@ struct index_record {
 	uint32_t flags;  /* enum index_flag */
 	uint8_t uidl_len;
 	uint8_t name_len;
+	int16_t growth; /* INDEX_UTF8_HEADER: octets on the wire more, when downgraded; else 0 */
 	char text[INDEX_TEXT_MAX]; /* the UIDL, then the name; no NUL */
 };
 

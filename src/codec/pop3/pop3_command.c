@@ -44,6 +44,8 @@ static const struct pop3_command_row rows[POP3_VERBS] = {
 			"UIDL", "UIDL takes one message number or nothing" },
 	[POP3_USER] = { "USER", A,     POP3_ARGUMENT_USER,            POP3_REPLY_LINE,
 			"USER", "USER needs a name" },
+	[POP3_UTF8] = { "UTF8", A,     POP3_ARGUMENT_NONE,            POP3_REPLY_LINE,
+			"UTF8", "UTF8 takes no argument" },
 };
 /* clang-format on */
 

@@ -35,6 +35,7 @@ enum pop3_verb {
 	POP3_TOP,
 	POP3_UIDL,
 	POP3_USER,
+	POP3_UTF8,
 	POP3_VERBS
 };
 

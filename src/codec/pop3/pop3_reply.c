@@ -144,7 +144,7 @@ bool pop3_reply_capa(struct out *out, const struct pop3_capa *capa)
 
 	return (pop3_reply_ok(out, pop3_text(capa->language, "capability list follows")) &&
 		out_put(out, SPAN_LIT("TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
-				      "PIPELINING\r\nLANG\r\n")) &&
+				      "PIPELINING\r\nLANG\r\nUTF8 USER\r\n")) &&
 		(!stls || out_put(out, SPAN_LIT("STLS\r\n"))) &&
 		(!capa->user || out_put(out, SPAN_LIT("USER\r\n"))) &&
 		put_fact(out, SPAN_LIT("SASL"), capa->sasl) &&

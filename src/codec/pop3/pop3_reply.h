@@ -61,7 +61,7 @@ bool pop3_reply_end(struct out *out);
 
 /*
  * What CAPA tells. Announced is only what is done: TOP, UIDL, RESP-CODES,
- * AUTH-RESP-CODE, PIPELINING and LANG always, the rest as these facts are.
+ * AUTH-RESP-CODE, PIPELINING, LANG and UTF8 USER always, the rest as these facts are.
  */
 struct pop3_capa {
 	enum pop3_state state;

@@ -46,6 +46,7 @@ static const struct {
 	{ "TOP needs a message number and a number of lines", "TOP にはメッセージ番号と行数が必要です" },
 	{ "UIDL takes one message number or nothing", "UIDL の引数はメッセージ番号一つか、なしです" },
 	{ "USER needs a name", "USER には名前が必要です" },
+	{ "UTF8 takes no argument", "UTF8 に引数はありません" },
 
 	/* Before login */
 	{ "now PASS", "次は PASS です" },
@@ -70,6 +71,8 @@ static const struct {
 	{ "no space left, try again later", "空き容量がありません。後でもう一度試してください" },
 	{ "too soon after the last login", "前回のログインから間がありません" },
 	{ "try again later", "後でもう一度試してください" },
+
+	{ "UTF8 it is", "UTF8 を使います" },
 
 	/* The maildrop */
 	{ "{1} message ({2} octets)", "{1} 通 ({2} オクテット)" },

@@ -499,6 +499,10 @@ void pop3_login_command(struct pop3_session *p, const struct pop3_command *c)
 	case POP3_STLS:
 		do_stls(p);
 		break;
+	case POP3_UTF8:
+		p->utf8 = true;
+		pop3_ok(p, "UTF8 it is");
+		break;
 	default:
 		/* The codec lets no other verb through in this state. */
 		assert(c->verb == POP3_QUIT);

@@ -220,6 +220,7 @@ static void secured(struct session *s)
 	p->stls = false;
 	p->user[0] = '\0';
 	p->language = POP3_LANGUAGE_I_DEFAULT;
+	p->utf8 = false;
 	p->lines = (struct line_reader){.max = LIMIT_POP3_COMMAND};
 	log_event(LOG_LEVEL_DEBUG, "tls", log_hex("session", s->log_id),
 		  log_str("tls", conn_tls_version(&s->conn)),

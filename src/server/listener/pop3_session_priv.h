@@ -38,6 +38,7 @@ enum pop3_stream_kind {
 	POP3_STREAM_RAW,  /* a message in wire form: its octets as they are */
 	POP3_STREAM_RETR, /* any other message */
 	POP3_STREAM_TOP,
+	POP3_STREAM_DOWNGRADED, /* a message whose header is internationalised, or its TOP */
 };
 
 /*
@@ -50,6 +51,7 @@ struct pop3_stream {
 	uint32_t number; /* LIST, UIDL: the next message; else the one that is sent */
 	uint64_t offset; /* in the message's file */
 	uint64_t left;   /* octets of the file still to come */
+	bool top_only;   /* DOWNGRADED, whose offset is where a field begins: it is for TOP */
 	struct dot_encoder encoder;
 	struct pop3_top top;
 };
@@ -64,6 +66,7 @@ struct pop3_session {
 	bool closing;     /* nothing is read any more */
 	bool storage_lost;
 	enum pop3_language language; /* of what we say */
+	bool utf8;                   /* the client has said UTF8: it gets messages as they are */
 	struct line_reader lines;
 	uint32_t bad_commands;
 	uint64_t stamp[2];         /* what makes APOP's timestamp unique */
@@ -150,10 +153,17 @@ void pop3_committed(struct pop3_session *p, const struct ipc_committed *m);
 /* ---- pop3_stream.c ---- */
 
 void pop3_stream_list(struct pop3_session *p, enum pop3_stream_kind kind);
-void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, int fd);
+
+/* record: the snapshot's, for a message that is internationalised; else NULL will do. */
+void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, int fd,
+			 const struct index_record *record);
 
 /* struct session_ops. */
 int pop3_stream(struct session *s);
+
+/* What the client sees of a message: downgraded, or as it is? And how long is it then? */
+bool pop3_is_downgraded(const struct pop3_session *p, const struct index_record *record);
+uint64_t pop3_octets(const struct pop3_session *p, const struct index_record *record);
 
 /* Whatever is being sent is not sent any more. */
 void pop3_stream_drop(struct pop3_session *p);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "codec/mail/downgrade.h"
 #include "server/listener/pop3_session_priv.h"
 
 /*
@@ -78,10 +79,10 @@ void pop3_stream_list(struct pop3_session *p, enum pop3_stream_kind kind)
 	p->stream_skip = 0;
 }
 
-static bool put_line(struct out *o, enum pop3_stream_kind kind, uint32_t n,
-		     const struct index_record *record)
+static bool put_line(const struct pop3_session *p, struct out *o, enum pop3_stream_kind kind,
+		     uint32_t n, const struct index_record *record)
 {
-	return kind == POP3_STREAM_LIST ? pop3_reply_list_line(o, n, record->octets)
+	return kind == POP3_STREAM_LIST ? pop3_reply_list_line(o, n, pop3_octets(p, record))
 					: pop3_reply_uidl_line(o, n, index_record_uidl(record));
 }
 
@@ -110,7 +111,7 @@ static int make_list(struct pop3_session *p, struct pop3_stream *st, struct out 
 			    &record))
 			return -EIO;
 
-		const bool fits = put_line(o, st->kind, st->number, &record);
+		const bool fits = put_line(p, o, st->kind, st->number, &record);
 
 		assert(fits);
 		(void)fits;
@@ -121,14 +122,18 @@ static int make_list(struct pop3_session *p, struct pop3_stream *st, struct out 
 
 /* ---- messages ---- */
 
-void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, int fd)
+void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, int fd,
+			 const struct index_record *record)
 {
+	const bool downgraded = record != NULL && pop3_is_downgraded(p, record);
 	enum pop3_stream_kind kind = POP3_STREAM_RETR;
 	bool fits;
 
 	p->message = fd;
-	p->message_octets = m->octets;
-	if (p->asked == POP3_TOP)
+	p->message_octets = downgraded ? pop3_octets(p, record) : m->octets;
+	if (downgraded)
+		kind = POP3_STREAM_DOWNGRADED;
+	else if (p->asked == POP3_TOP)
 		kind = POP3_STREAM_TOP;
 	else if ((m->flags & INDEX_CRLF) != 0 && (m->flags & INDEX_NO_DOT) != 0 &&
 		 (m->flags & INDEX_NO_EOL) == 0)
@@ -138,11 +143,12 @@ void pop3_stream_message(struct pop3_session *p, const struct ipc_message *m, in
 		.number = m->number,
 		.offset = m->offset,
 		.left = m->bytes,
+		.top_only = p->asked == POP3_TOP,
 		.top = {.lines = p->asked_lines},
 	};
 	p->stream_skip = 0;
-	fits = kind == POP3_STREAM_TOP ? pop3_reply_ok(&p->base.out, span_of(NULL, 0))
-				       : pop3_reply_retr(&p->base.out, p->language, m->octets);
+	fits = p->asked == POP3_TOP ? pop3_reply_ok(&p->base.out, span_of(NULL, 0))
+				    : pop3_reply_retr(&p->base.out, p->language, p->message_octets);
 	assert(fits);
 	(void)fits;
 }
@@ -170,6 +176,15 @@ static void advance(struct pop3_stream *st, size_t n)
 {
 	st->offset += n;
 	st->left -= n;
+}
+
+/* What was measured can be made: somebody has written to the file since. */
+static int changed_header(const struct pop3_session *p, const struct pop3_stream *st)
+{
+	log_event(LOG_LEVEL_ERROR, "message-failed", log_hex("session", p->base.log_id),
+		  log_str("user", p->user), log_num("message", st->number),
+		  log_str("error", "its header has changed"));
+	return -EIO;
 }
 
 static int make_raw(struct pop3_session *p, struct pop3_stream *st, struct out *o)
@@ -219,11 +234,80 @@ static int make_encoded(struct pop3_session *p, struct pop3_stream *st, struct o
 	return 0;
 }
 
+/*
+ * Of scratch, the one part is read into and the other one written to. A field that the
+ * store has measured fits into each.
+ */
+#define FIELDS_READ (DOWNGRADE_FIELD_MAX + 1)
+_Static_assert(FIELDS_READ + DOWNGRADE_OUT_MAX <= SCRATCH_OCTETS, "scratch holds both");
+
+/* As much as dot_encode() will write of whole lines. */
+static size_t encoded_octets(struct span lines)
+{
+	struct dot_measure m = {0};
+
+	dot_measure(&m, lines);
+	return (size_t)(m.bytes + m.bare_lf + m.dot_lines);
+}
+
+/* One field, if there is room for what becomes of it. 1, 0 when there is none, -EIO. */
+static int make_field(struct pop3_session *p, struct pop3_stream *st, struct span field,
+		      struct out *o)
+{
+	struct out text = {.p = p->base.listener->scratch + FIELDS_READ, .cap = DOWNGRADE_OUT_MAX};
+	struct span lines;
+
+	if (field.n > DOWNGRADE_FIELD_MAX || !downgrade_field(field, &text))
+		return -EIO;
+	lines = out_span(&text);
+	if (st->top_only)
+		lines.n = pop3_top_take(&st->top, lines);
+	if (encoded_octets(lines) > out_room(o))
+		return 0;
+	dot_encode(&st->encoder, &lines, o);
+	advance(st, field.n);
+	return 1;
+}
+
+/* The header, field by field; then it is a message like others. */
+static int make_downgraded(struct pop3_session *p, struct pop3_stream *st, struct out *o)
+{
+	while (st->left > 0) {
+		const ssize_t n = read_message(p, st, p->base.listener->scratch, FIELDS_READ);
+		struct span in = span_of(p->base.listener->scratch, n > 0 ? (size_t)n : 0);
+		const bool whole = n > 0 && (uint64_t)n == st->left;
+		enum downgrade_part part;
+		struct span field;
+		unsigned fields = 0;
+
+		if (n < 0)
+			return (int)n;
+		while ((part = downgrade_next(&in, whole, &field)) == DOWNGRADE_FIELD) {
+			const struct pop3_top before = st->top;
+			const int r = make_field(p, st, field, o);
+
+			if (r <= 0) {
+				st->top = before;
+				return r < 0 ? changed_header(p, st) : 0;
+			}
+			fields++;
+		}
+		if (part == DOWNGRADE_BODY)
+			break;
+		if (fields == 0)
+			return changed_header(p, st);
+	}
+	st->kind = st->top_only ? POP3_STREAM_TOP : POP3_STREAM_RETR;
+	return 0;
+}
+
 /* ---- sending ---- */
 
 /* Appends what comes next as far as there is room. 0, or it can't be had. */
 static int make(struct pop3_session *p, struct pop3_stream *st, struct out *o)
 {
+	int r;
+
 	switch (st->kind) {
 	case POP3_STREAM_LIST:
 	case POP3_STREAM_UIDL:
@@ -233,6 +317,9 @@ static int make(struct pop3_session *p, struct pop3_stream *st, struct out *o)
 	case POP3_STREAM_RETR:
 	case POP3_STREAM_TOP:
 		return make_encoded(p, st, o);
+	case POP3_STREAM_DOWNGRADED:
+		r = make_downgraded(p, st, o);
+		return r < 0 || st->kind == POP3_STREAM_DOWNGRADED ? r : make_encoded(p, st, o);
 	case POP3_STREAM_NONE:
 		break;
 	}

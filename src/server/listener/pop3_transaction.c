@@ -38,6 +38,23 @@ static struct span digits(char text[20], uint64_t n)
 	return out_span(&o);
 }
 
+static bool downgrades(const struct pop3_session *p)
+{
+	return !p->utf8 && p->base.listener->config->utf8_downgrade;
+}
+
+bool pop3_is_downgraded(const struct pop3_session *p, const struct index_record *record)
+{
+	return (record->flags & INDEX_UTF8_HEADER) != 0 && downgrades(p);
+}
+
+uint64_t pop3_octets(const struct pop3_session *p, const struct index_record *record)
+{
+	/* The codec has seen to it that there are so many. */
+	return pop3_is_downgraded(p, record) ? record->octets + (uint64_t)(int64_t)record->growth
+					     : record->octets;
+}
+
 void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 {
 	struct session *const s = &p->base;
@@ -57,6 +74,9 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 	p->snapshot = fd;
 	p->count = m->count;
 	p->octets = m->octets;
+	/* A total that can't be must not make STAT absurd. */
+	if (downgrades(p) && (m->growth >= 0 || m->octets >= (uint64_t)-m->growth))
+		p->octets += (uint64_t)m->growth;
 	p->login_delay = m->login_delay;
 	p->expire_days = m->expire_days;
 	(void)snprintf(p->user, sizeof(p->user), "%s", m->user);
@@ -116,7 +136,7 @@ static void do_list(struct pop3_session *p, const struct pop3_command *c)
 		fits = pop3_reply_list_begin(&p->base.out, p->language, left(p), octets_left(p));
 		pop3_stream_list(p, POP3_STREAM_LIST);
 	} else if (find_record(p, c, &record)) {
-		fits = pop3_reply_list_one(&p->base.out, c->number, record.octets);
+		fits = pop3_reply_list_one(&p->base.out, c->number, pop3_octets(p, &record));
 	} else {
 		return;
 	}
@@ -156,7 +176,7 @@ static void do_dele(struct pop3_session *p, const struct pop3_command *c)
 
 	if (!find_record(p, c, &record))
 		return;
-	if (deletions_mark(&p->deleted, p->count, c->number, record.octets) < 0) {
+	if (deletions_mark(&p->deleted, p->count, c->number, pop3_octets(p, &record)) < 0) {
 		refuse(p, c, POP3_CODE_SYS_TEMP, "cannot be marked now: no memory");
 		return;
 	}
@@ -189,13 +209,28 @@ static void do_get(struct pop3_session *p, const struct pop3_command *c)
 	(void)ask(p, m, POP3_WAIT_MESSAGE);
 }
 
+static void send_message(struct pop3_session *p, const struct pop3_command *c,
+			 const struct ipc_message *m, int fd)
+{
+	struct index_record record;
+
+	if ((m->flags & INDEX_UTF8_HEADER) == 0) {
+		pop3_stream_message(p, m, fd, NULL);
+	} else if (pop3_record(p, c->number, &record)) {
+		pop3_stream_message(p, m, fd, &record);
+	} else {
+		(void)close(fd);
+		refuse(p, c, POP3_CODE_SYS_TEMP, "cannot be found in the index now");
+	}
+}
+
 void pop3_message(struct pop3_session *p, const struct ipc_message *m, int fd)
 {
 	const struct pop3_command c = {.verb = p->asked, .number = p->asked_number};
 
 	switch ((enum ipc_status)m->status) {
 	case IPC_OK:
-		pop3_stream_message(p, m, fd);
+		send_message(p, &c, m, fd);
 		break;
 	case IPC_GONE:
 		refuse(p, &c, POP3_CODE_NONE, "was taken away or changed by another program");

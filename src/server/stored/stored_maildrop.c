@@ -34,6 +34,7 @@ static void reply_opened(struct session *s, enum ipc_status status, const struct
 	if (status == IPC_OK) {
 		reply.opened.count = maildrop_count(s->maildrop);
 		reply.opened.octets = maildrop_octets(s->maildrop);
+		reply.opened.growth = maildrop_growth(s->maildrop);
 		reply.opened.login_delay = g->rules.login_delay;
 		reply.opened.expire_days = g->rules.expire_days;
 	}

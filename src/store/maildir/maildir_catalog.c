@@ -201,6 +201,7 @@ static int load_one(struct maildir_catalog *c, const struct index_record *r)
 		.bytes = r->bytes,
 		.flags = r->flags & ~(uint32_t)FLAGS_OF_NAME,
 		.uidl_len = r->uidl_len,
+		.growth = r->growth,
 		.where = r->flags & INDEX_IN_CUR ? MAILDIR_CUR : MAILDIR_NEW,
 		.state = MAILDIR_LISTED,
 	};

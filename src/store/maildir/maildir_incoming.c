@@ -83,6 +83,19 @@ static int rename_to(struct incoming *in, int dir_fd, const char *name)
 	return -errno;
 }
 
+/* Once for all names that it gets. */
+static int put_growth(struct incoming *in, char name[static MAILDIR_NAME_MAX + 1])
+{
+	if (!in->measured) {
+		const int r = header_growth(in->fd, &in->growth);
+
+		if (r < 0)
+			return r;
+		in->measured = true;
+	}
+	return in->growth.utf8 ? maildir_name_put_growth(name, in->growth.value) : 0;
+}
+
 int incoming_link(struct maildir_store *s, struct incoming *in, const struct incoming_place *to,
 		  char ret_name[static MAILDIR_NAME_MAX + 1], struct err *err)
 {
@@ -101,6 +114,9 @@ int incoming_link(struct maildir_store *s, struct incoming *in, const struct inc
 	}
 	for (int turn = 0; turn < 8; turn++) {
 		maildir_name_make(s->base.hostname, to->octets, to->dot_lines, ret_name);
+		r = put_growth(in, ret_name);
+		if (r < 0)
+			break;
 		r = link_to(in, to->new_fd, ret_name);
 		if (incoming_no_link(r) && to->new_fd == in->new_fd && in->tmp_name[0] != '\0')
 			r = rename_to(in, in->new_fd, ret_name);
@@ -116,18 +132,30 @@ int incoming_link(struct maildir_store *s, struct incoming *in, const struct inc
 	return err_sys(err, -r, "cannot link a message into '%s/new'", to->owner->path);
 }
 
+static int put_info(char text[static MAILDIR_NAME_MAX + 1], const char *flags)
+{
+	const size_t used = strlen(text);
+	const int n = snprintf(text + used, MAILDIR_NAME_MAX + 1 - used, ":2,%s", flags);
+
+	return n > 0 && (size_t)n < MAILDIR_NAME_MAX + 1 - used ? 0 : -ENAMETOOLONG;
+}
+
 int incoming_link_as(struct incoming *in, int dir_fd, const struct incoming_name *name)
 {
 	char text[MAILDIR_NAME_MAX + 1];
-	const int n = snprintf(
-		text, sizeof(text), "%.*s,S=%llu,W=%llu,D=%llu%s%s", (int)name->stem.n,
-		name->stem.p, (unsigned long long)name->octets, (unsigned long long)name->octets,
-		(unsigned long long)name->dot_lines, name->flags != NULL ? ":2," : "",
-		name->flags != NULL ? name->flags : "");
+	const int n = snprintf(text, sizeof(text), "%.*s,S=%llu,W=%llu,D=%llu", (int)name->stem.n,
+			       name->stem.p, (unsigned long long)name->octets,
+			       (unsigned long long)name->octets,
+			       (unsigned long long)name->dot_lines);
 	int r;
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
+	r = put_growth(in, text);
+	if (r == 0 && name->flags != NULL)
+		r = put_info(text, name->flags);
+	if (r < 0)
+		return r;
 	r = link_to(in, dir_fd, text);
 	if (incoming_no_link(r) && in->tmp_name[0] != '\0')
 		r = rename_to(in, dir_fd, text);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/header_growth.h"
 #include "store/maildir/maildir_priv.h"
 
 struct incoming {
@@ -19,6 +20,8 @@ struct incoming {
 	int tmp_fd;  /* tmp/, if it has a name there, else -1. Owned */
 	int fd;      /* Owned */
 	char tmp_name[MAILDIR_NAME_MAX + 1];
+	bool measured; /* growth is that of the file, which isn't written to any more */
+	struct header_growth growth;
 };
 
 #define INCOMING_NONE                                               \

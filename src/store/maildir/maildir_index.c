@@ -20,6 +20,7 @@ int maildir_index_record(const struct maildir_catalog *c, const struct maildir_m
 		.bytes = m->bytes,
 		.flags = m->flags | (m->where == MAILDIR_CUR ? INDEX_IN_CUR : 0U),
 		.uidl_len = m->uidl_len,
+		.growth = m->growth,
 	};
 	if (name.n >= uidl.n && memcmp(name.p, uidl.p, uidl.n) == 0 && name.n <= INDEX_TEXT_MAX) {
 		r->flags |= INDEX_NAME_DERIVED;
@@ -222,6 +223,7 @@ int maildir_index_write(struct maildir_drop *m, const struct maildir_catalog *c,
 	m->base.snapshot_fd = r;
 	m->base.count = h.count;
 	m->base.octets = h.octets;
+	m->base.growth = h.growth;
 	return 0;
 }
 
@@ -245,6 +247,7 @@ static void correct(const struct maildir_drop *m, uint32_t n, size_t *at, struct
 
 	r->octets = c->octets;
 	r->bytes = c->bytes;
+	r->growth = c->growth;
 	r->flags = (r->flags & ~(uint32_t)INDEX_FLAGS_OF_CONTENT) | c->flags;
 }
 

@@ -88,7 +88,8 @@ static bool same_sizes(struct span a, struct span b)
 	maildir_name_parse(a, &x);
 	maildir_name_parse(b, &y);
 	return x.has_sizes == y.has_sizes && x.bytes == y.bytes && x.octets == y.octets &&
-	       x.has_dots == y.has_dots && x.dots == y.dots;
+	       x.has_dots == y.has_dots && x.dots == y.dots && x.has_growth == y.has_growth &&
+	       x.growth == y.growth;
 }
 
 /* The message is this file: under its old name, or under another one that is noted. */

@@ -36,20 +36,18 @@ static int open_message(struct maildir_drop *m, const struct index_record *recor
 static int mend(struct maildir_drop *m, uint32_t n, int fd, struct index_record *record,
 		struct err *err)
 {
-	uint64_t octets;
-	uint64_t bytes;
-	uint32_t flags;
-	const int r = maildir_measure(fd, &octets, &bytes, &flags);
+	struct maildir_measured found;
+	const int r = maildir_measure(fd, &found);
 
 	if (r < 0)
 		return err_sys(err, -r, "cannot read message %u of '%s'", n, m->owner.path);
 	maildir_index_doubt(m);
-	if (octets != record->octets || bytes != record->bytes)
+	if (found.octets != record->octets || found.bytes != record->bytes)
 		return err_set(err, ESTALE,
 			       "message %u of '%s' could not be read before: "
 			       "listed with its true size at the next login",
 			       n, m->owner.path);
-	record->flags = flags;
+	record->flags = found.flags;
 	return 0;
 }
 
@@ -141,11 +139,20 @@ int maildir_check(struct maildrop *maildrop, uint32_t n, struct store_message *m
 		  struct err *err)
 {
 	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
-	struct maildir_correction c = {.n = n};
-	int r = maildir_measure(message->fd, &c.octets, &c.bytes, &c.flags);
+	struct maildir_measured found;
+	const int r = maildir_measure(message->fd, &found);
 
 	if (r < 0)
 		return err_sys(err, -r, "cannot read message %u of '%s'", n, m->owner.path);
+
+	const struct maildir_correction c = {
+		.n = n,
+		.flags = found.flags,
+		.growth = found.growth,
+		.octets = found.octets,
+		.bytes = found.bytes,
+	};
+
 	if (c.octets == message->octets && c.bytes == message->bytes) {
 		message->flags = c.flags & MAILDIR_FLAGS_FOR_SENDING;
 		message->counted = true;

@@ -2,6 +2,7 @@
 #include "store/maildir/maildir_name.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,6 +42,21 @@ static bool parse_size(struct span part, char *ret_key, uint64_t *ret_value)
 	return true;
 }
 
+/* "I=12", "I=-12". */
+static bool parse_growth(struct span part, int16_t *ret_growth)
+{
+	const bool negative = part.n > 2 && part.p[2] == '-';
+	uint64_t v;
+
+	if (part.n < 3 || part.p[0] != 'I' || part.p[1] != '=')
+		return false;
+	span_skip(&part, negative ? 3 : 2);
+	if (!num_parse_u64(part, INT16_MAX, &v))
+		return false;
+	*ret_growth = (int16_t)(negative ? -(int)v : (int)v);
+	return true;
+}
+
 /* Each LF may need a CR and the last line an end: no file is longer on the wire than that. */
 static bool sizes_possible(uint64_t bytes, uint64_t octets)
 {
@@ -51,9 +67,11 @@ void maildir_name_parse(struct span name, struct maildir_name *ret)
 {
 	int seen[3] = {0, 0, 0}; /* S, W, D */
 	uint64_t value[3] = {0, 0, 0};
+	int growths = 0;
 
 	assert(name.n <= MAILDIR_NAME_MAX);
 	ret->base = maildir_name_base(name);
+	ret->growth = 0;
 
 	struct span rest = ret->base;
 	const size_t first = span_find(rest, ',');
@@ -71,6 +89,8 @@ void maildir_name_parse(struct span name, struct maildir_name *ret)
 
 			seen[i]++;
 			value[i] = v;
+		} else if (parse_growth(span_of(rest.p + 1, n - 1), &ret->growth)) {
+			growths++;
 		} else if (ret->stem.p == name.p && ret->stem.p + ret->stem.n == rest.p) {
 			ret->stem.n += n;
 		} else {
@@ -88,6 +108,9 @@ void maildir_name_parse(struct span name, struct maildir_name *ret)
 	ret->has_sizes = seen[0] == 1 && seen[1] == 1 && sizes_possible(value[0], value[1]);
 	ret->dots = value[2];
 	ret->has_dots = seen[2] == 1;
+	ret->has_growth = growths == 1 && (ret->growth >= 0 || value[1] >= (uint64_t)-ret->growth);
+	if (!ret->has_growth)
+		ret->growth = 0;
 }
 
 /* The digits at the front of *s, which are taken off; 0 when there are none or too many. */
@@ -172,4 +195,16 @@ void maildir_name_make(const char *hostname, uint64_t octets, uint64_t dot_lines
 		(unsigned long long)octets, (unsigned long long)dot_lines);
 
 	assert(n > 0 && n <= MAILDIR_NAME_MAX);
+}
+
+int maildir_name_put_growth(char name[static MAILDIR_NAME_MAX + 1], int16_t growth)
+{
+	const size_t used = strlen(name);
+	const size_t room = MAILDIR_NAME_MAX + 1 - used;
+	const int n = snprintf(name + used, room, ",I=%d", growth);
+
+	if (n > 0 && (size_t)n < room)
+		return 0;
+	name[used] = '\0';
+	return -ENAMETOOLONG;
 }

@@ -35,6 +35,8 @@ struct maildir_name {
 	uint64_t octets;  /* W= */
 	bool has_dots;    /* D= is there */
 	uint64_t dots;    /* D=: lines that begin with a dot */
+	bool has_growth;  /* I= is there */
+	int16_t growth;   /* I=: octets more, or less, when its header is downgraded */
 	char _stem[MAILDIR_NAME_MAX];
 };
 
@@ -78,3 +80,6 @@ bool maildir_uidl_digest(struct span s, struct maildir_uidl *ret_uidl);
  */
 void maildir_name_make(const char *hostname, uint64_t octets, uint64_t dot_lines,
 		       char out[static MAILDIR_NAME_MAX + 1]);
+
+/* Appends I= to a name that has no info yet. 0, or -ENAMETOOLONG. */
+int maildir_name_put_growth(char name[static MAILDIR_NAME_MAX + 1], int16_t growth);

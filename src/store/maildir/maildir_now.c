@@ -70,6 +70,7 @@ static bool open_now(struct maildir_drop *m)
 		return false;
 	m->base.count = h.count;
 	m->base.octets = h.octets;
+	m->base.growth = h.growth;
 	return true;
 }
 

@@ -262,6 +262,7 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 		m->base.snapshot_fd = k.fd;
 		m->base.count = k.header.count;
 		m->base.octets = k.header.octets;
+		m->base.growth = k.header.growth;
 		k.fd = -1;
 	} else if (r == 0) {
 		r = make_snapshot(m, &k, locked, err);

@@ -166,8 +166,9 @@ struct maildir_message {
 	uint8_t uidl_len;
 	uint8_t where;
 	uint8_t state;
-	bool seen;    /* found in an earlier reading of the directories */
-	bool changed; /* its record must be written anew */
+	int16_t growth; /* as the record has it */
+	bool seen;      /* found in an earlier reading of the directories */
+	bool changed;   /* its record must be written anew */
 };
 
 /* Of a table of UIDLs. */
@@ -317,6 +318,7 @@ struct maildir_watch;
 struct maildir_correction {
 	uint32_t n;
 	uint32_t flags;
+	int16_t growth;
 	uint64_t octets;
 	uint64_t bytes;
 };
@@ -464,7 +466,14 @@ int maildir_size_check(struct maildir_drop *m, const struct maildir_catalog *c,
 int maildir_file_open(int dir_fd, const char *name, struct stat *ret_st);
 
 /* Reads all of a file. 0, or as the disk says; -EFBIG past MAILDIR_BYTES_MAX. */
-int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t *ret_flags);
+struct maildir_measured {
+	uint64_t octets;
+	uint64_t bytes;
+	uint32_t flags; /* of INDEX_FLAGS_OF_CONTENT */
+	int16_t growth;
+};
+
+int maildir_measure(int fd, struct maildir_measured *ret);
 
 /* The record of a message that has its UIDL and size. 0 or -ENOMEM. */
 int maildir_index_record(const struct maildir_catalog *c, const struct maildir_message *m,
@@ -522,7 +531,8 @@ int maildir_locate(struct maildir_drop *m, const struct index_record *record,
 		   struct maildir_place *ret_place, struct err *err);
 void maildir_moved_free(struct maildir_moved *moved);
 
-#define MAILDIR_FLAGS_FOR_SENDING ((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL))
+#define MAILDIR_FLAGS_FOR_SENDING \
+	((uint32_t)(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_UTF8_HEADER))
 
 /* By us when we listed it, or when we delivered it: nobody else writes D=. */
 bool maildir_is_counted(const struct index_record *record);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/dot.h"
+#include "store/header_growth.h"
 #include "store/maildir/maildir_priv.h"
 
 #define CHUNK ((size_t)128 * 1024)
@@ -20,9 +21,10 @@ int maildir_file_open(int dir_fd, const char *name, struct stat *ret_st)
 	return r < 0 ? r : fd;
 }
 
-int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t *ret_flags)
+int maildir_measure(int fd, struct maildir_measured *ret)
 {
 	struct dot_measure measure = {0};
+	struct header_growth growth;
 	char *const buf = malloc(CHUNK);
 	int r = buf != NULL ? 0 : -ENOMEM;
 
@@ -40,13 +42,19 @@ int maildir_measure(int fd, uint64_t *ret_octets, uint64_t *ret_bytes, uint32_t 
 			r = -EFBIG;
 	}
 	free(buf);
+	if (r == 0)
+		r = header_growth(fd, &growth);
 	if (r < 0)
 		return r;
-	*ret_bytes = measure.bytes;
-	*ret_octets = dot_measure_octets(&measure);
-	*ret_flags = INDEX_MEASURED | (measure.bare_lf == 0 ? INDEX_CRLF : 0U) |
-		     (measure.dot_lines == 0 ? INDEX_NO_DOT : 0U) |
-		     (dot_measure_no_eol(&measure) ? INDEX_NO_EOL : 0U);
+	*ret = (struct maildir_measured){
+		.bytes = measure.bytes,
+		.octets = dot_measure_octets(&measure),
+		.flags = INDEX_MEASURED | (measure.bare_lf == 0 ? INDEX_CRLF : 0U) |
+			 (measure.dot_lines == 0 ? INDEX_NO_DOT : 0U) |
+			 (dot_measure_no_eol(&measure) ? INDEX_NO_EOL : 0U) |
+			 (growth.utf8 ? INDEX_UTF8_HEADER : 0U),
+		.growth = growth.value,
+	};
 	return 0;
 }
 
@@ -64,6 +72,7 @@ static void set_broken(struct maildir_drop *m, struct maildir_message *msg, cons
 	msg->bytes = size;
 	msg->octets = size;
 	msg->flags = INDEX_BROKEN;
+	msg->growth = 0;
 	maildir_say_odd(m, "cannot read message '%s/%s': %s, listed all the same",
 			maildir_where_name(msg->where), name, sys_reason(error));
 }
@@ -80,6 +89,7 @@ static int measure_message(struct maildir_drop *m, const struct maildir_catalog 
 	const struct span span = maildir_message_name(c, msg);
 	char name[MAILDIR_NAME_MAX + 1];
 	const struct maildir_message before = *msg;
+	struct maildir_measured found;
 	struct stat st;
 	int dir_fd;
 	int fd;
@@ -92,8 +102,14 @@ static int measure_message(struct maildir_drop *m, const struct maildir_catalog 
 		return dir_fd;
 
 	fd = maildir_file_open(dir_fd, name, &st);
-	r = fd < 0 ? fd : maildir_measure(fd, &msg->octets, &msg->bytes, &msg->flags);
+	r = fd < 0 ? fd : maildir_measure(fd, &found);
 	sys_close(fd);
+	if (r == 0) {
+		msg->octets = found.octets;
+		msg->bytes = found.bytes;
+		msg->flags = found.flags;
+		msg->growth = found.growth;
+	}
 	if (r == -ENOENT)
 		return r;
 	if (r == -ELOOP) {
@@ -107,7 +123,7 @@ static int measure_message(struct maildir_drop *m, const struct maildir_catalog 
 	if (r < 0)
 		set_broken(m, msg, name, dir_fd, -r);
 	msg->changed = msg->changed || msg->octets != before.octets || msg->bytes != before.bytes ||
-		       msg->flags != before.flags;
+		       msg->flags != before.flags || msg->growth != before.growth;
 	return 0;
 }
 
@@ -122,11 +138,16 @@ bool maildir_size_by_name(const struct maildir_catalog *c, struct maildir_messag
 	msg->bytes = parts.bytes;
 	msg->octets = parts.octets;
 	msg->flags = 0;
+	msg->growth = 0;
 	if (parts.bytes == parts.octets)
 		msg->flags |= INDEX_CRLF;
 	/* D= is ours, and we write CRLF: without S=W somebody has put other sizes in. */
 	if (parts.bytes == parts.octets && parts.has_dots && parts.dots == 0)
 		msg->flags |= INDEX_NO_DOT;
+	if (parts.bytes == parts.octets && parts.has_dots && parts.has_growth) {
+		msg->flags |= INDEX_UTF8_HEADER;
+		msg->growth = parts.growth;
+	}
 	msg->changed = true;
 	return true;
 }

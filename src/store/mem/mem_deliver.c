@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "codec/dot.h"
 #include "store/copy.h"
+#include "store/header_growth.h"
 #include "store/store_sys.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -47,6 +48,7 @@ static int append(struct mem_store *s, const struct store_owner *owner, int fd, 
 		  uint64_t dot_lines, struct err *err)
 {
 	struct mem_box *const box = mem_box_get(s, owner->path);
+	struct header_growth growth;
 
 	if (box == NULL)
 		return no_memory(owner, err);
@@ -56,6 +58,11 @@ static int append(struct mem_store *s, const struct store_owner *owner, int fd, 
 
 	if (room < 0)
 		return room;
+
+	const int measured = header_growth(fd, &growth);
+
+	if (measured < 0)
+		return err_sys(err, -measured, "cannot deliver to '%s'", owner->path);
 	if (box->count == box->cap) {
 		const uint32_t cap = box->cap == 0 ? 16 : box->cap * 2;
 		struct mem_message *const v = realloc(box->messages, cap * sizeof(*v));
@@ -72,7 +79,9 @@ static int append(struct mem_store *s, const struct store_owner *owner, int fd, 
 	*message = (struct mem_message){.fd = fd};
 	r->octets = octets;
 	r->bytes = octets;
-	r->flags = INDEX_CRLF | INDEX_NAME_DERIVED | (dot_lines == 0 ? INDEX_NO_DOT : 0U);
+	r->flags = INDEX_CRLF | INDEX_NAME_DERIVED | (dot_lines == 0 ? INDEX_NO_DOT : 0U) |
+		   (growth.utf8 ? INDEX_UTF8_HEADER : 0U);
+	r->growth = growth.value;
 	r->uidl_len = (uint8_t)snprintf(r->text, sizeof(r->text), "%llu.%llu",
 					(unsigned long long)(clock_wall_ns() / 1000000000U),
 					(unsigned long long)++s->delivered);

@@ -121,6 +121,7 @@ static int write_snapshot(struct mem_drop *m)
 		m->base.snapshot_fd = r;
 		m->base.count = w.header.count;
 		m->base.octets = w.header.octets;
+		m->base.growth = w.header.growth;
 		r = 0;
 	}
 	index_writer_done(&w);
@@ -188,7 +189,8 @@ static int mem_message(struct maildrop *maildrop, uint32_t n, struct store_messa
 		.fd = fd,
 		.bytes = message.record.bytes,
 		.octets = message.record.octets,
-		.flags = message.record.flags & (INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL),
+		.flags = message.record.flags &
+			 (INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_UTF8_HEADER),
 		.counted = true,
 	};
 	return 0;

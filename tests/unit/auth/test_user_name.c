@@ -28,6 +28,15 @@ static void good_names(void **state)
 		 "\xc3\x9c"
 		 "ber"},
 		{"\xf0\x9f\x93\xae", "\xf0\x9f\x93\xae"},
+		/* SASLprep: composed, in the usual width, without what can't be seen. */
+		{"GRU\xcc\x88N", "gr\xc3\x9cn"},
+		{"\xef\xbc\xa1lice", "alice"},
+		{"a\xc2\xadlice\xc3\xa9", "alice\xc3\xa9"},
+		/* A slash that only its width hid is none: the name is as it was. */
+		{"a\xef\xbc\x8f"
+		 "b",
+		 "a\xef\xbc\x8f"
+		 "b"},
 		{"%u%h~", "%u%h~"},
 	};
 

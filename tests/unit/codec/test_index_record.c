@@ -71,6 +71,7 @@ static void round_trips(void **state)
 	assert_false(index_mark_eq(h.dirs[0], header.dirs[1]));
 	assert_int_equal(h.made_ns, header.made_ns);
 	assert_int_equal(h.boot, header.boot);
+	assert_int_equal(h.growth, 0);
 
 	index_record_encode(&record, octets);
 	assert_true(index_record_decode(octets, &r));
@@ -191,6 +192,40 @@ static void sealed_lies(void **state)
 	}
 }
 
+/* How much longer a message is when it is downgraded: only of one that is, in both directions. */
+static void growth(void **state)
+{
+	static const int16_t values[] = {0, 1, 14, -1, -5000, INT16_MAX, -INT16_MAX};
+	char octets[128];
+	struct index_header h = header;
+	struct index_record r = record;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct index_header h_again;
+		struct index_record r_again;
+
+		h.growth = values[i] * INT64_C(1000000000000);
+		index_header_encode(&h, octets);
+		assert_true(index_header_decode(octets, &h_again));
+		assert_int_equal(h_again.growth, h.growth);
+		r.flags = record.flags | INDEX_UTF8_HEADER;
+		r.growth = values[i];
+		index_record_encode(&r, octets);
+		assert_true(index_record_decode(octets, &r_again));
+		assert_int_equal(r_again.growth, values[i]);
+		assert_int_equal(r_again.flags, r.flags);
+	}
+
+	/* It stands where zeros stood: an index from before is one without such messages. */
+	r.growth = 0x0102;
+	index_record_encode(&r, octets);
+	assert_memory_equal(octets + 22, "\x02\x01", 2);
+	h.growth = 3;
+	index_header_encode(&h, octets);
+	assert_memory_equal(octets + 72, "\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0", 16);
+}
+
 static void the_longest_texts(void **state)
 {
 	struct index_record r = {.uidl_len = LIMIT_UIDL, .name_len = INDEX_TEXT_MAX - LIMIT_UIDL};
@@ -234,6 +269,7 @@ int main(void)
 		cmocka_unit_test(any_damage_is_noticed),
 		cmocka_unit_test(a_hole_in_the_file_is_no_record),
 		cmocka_unit_test(sealed_lies),
+		cmocka_unit_test(growth),
 		cmocka_unit_test(the_longest_texts),
 		cmocka_unit_test(uidls),
 	};

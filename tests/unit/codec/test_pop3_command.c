@@ -33,6 +33,7 @@ static const struct {
 	[POP3_TOP] = {"TOP", TRANSACTION, POP3_REPLY_LINES, "TOP"},
 	[POP3_UIDL] = {"UIDL", TRANSACTION, POP3_REPLY_LINES_IF_ALONE, "UIDL"},
 	[POP3_USER] = {"USER", AUTHORIZATION, POP3_REPLY_LINE, "USER"},
+	[POP3_UTF8] = {"UTF8", AUTHORIZATION, POP3_REPLY_LINE, "UTF8"},
 };
 
 static void assert_inside(struct span part, struct span line)
@@ -139,6 +140,9 @@ static const struct {
 	IN_T("CAPA", OK, .verb = POP3_CAPA),
 	IN_A("CAPA", OK, .verb = POP3_CAPA),
 	IN_A("CAPA x", EXTRA_ARGUMENT, .verb = POP3_CAPA),
+	IN_A("utf8", OK, .verb = POP3_UTF8),
+	IN_A("UTF8 USER", EXTRA_ARGUMENT, .verb = POP3_UTF8),
+	IN_T("UTF8", WRONG_STATE, .verb = POP3_UTF8),
 	IN_A("LANG", OK, .verb = POP3_LANG),
 	IN_T("lang ja", OK, .verb = POP3_LANG, .language = S("ja")),
 	IN_T("LANG * ", OK, .verb = POP3_LANG, .language = S("*")),

@@ -64,18 +64,20 @@ static bool call(unsigned i, struct out *out, bool *ret_wrote, const char **ret_
 		CASE(18, ".\r\n", pop3_reply_end(out));
 		CASE(19,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nEXPIRE NEVER\r\n.\r\n",
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nEXPIRE NEVER\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[0]));
 		CASE(20,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nSTLS\r\nUSER\r\nSASL PLAIN "
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nSTLS\r\nUSER\r\nSASL "
+		     "PLAIN "
 		     "LOGIN\r\nEXPIRE NEVER\r\n"
 		     "IMPLEMENTATION restante\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[1]));
 		/* STLS is nothing for who is logged in (RFC 2595 section 4). */
 		CASE(21,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUSER\r\nSASL PLAIN\r\nEXPIRE "
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nUSER\r\nSASL "
+		     "PLAIN\r\nEXPIRE "
 		     "NEVER\r\n"
 		     "IMPLEMENTATION restante\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[2]));
@@ -96,17 +98,19 @@ static bool call(unsigned i, struct out *out, bool *ret_wrote, const char **ret_
 		     pop3_reply_list_begin(out, POP3_LANGUAGE_JA, 1, 7));
 		CASE(29,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nLOGIN-DELAY 900 USER\r\nEXPIRE 30 "
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nLOGIN-DELAY 900 "
+		     "USER\r\nEXPIRE 30 "
 		     "USER\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[3]));
 		CASE(30,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nLOGIN-DELAY 4294967295\r\nEXPIRE "
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nLOGIN-DELAY "
+		     "4294967295\r\nEXPIRE "
 		     "7\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[4]));
 		CASE(31,
 		     "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\n"
-		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nEXPIRE NEVER\r\n.\r\n",
+		     "AUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nEXPIRE NEVER\r\n.\r\n",
 		     pop3_reply_capa(out, &facts[5]));
 	default:
 		return false;

@@ -138,6 +138,7 @@ static void test_every_option(void **state)
 		  "message_size_limit = 1G\n"
 		  "lmtp_max_recipients = 128\n"
 		  "lmtp_delivered_to = each\n"
+		  "utf8_downgrade = no\n"
 		  "listeners = 2\n"
 		  "max_connections = 9000\n"
 		  "max_connections_per_address = 0\n"
@@ -193,6 +194,7 @@ static void test_every_option(void **state)
 	assert_int_equal(c.message_size_limit, 1 << 30);
 	assert_int_equal(c.lmtp_max_recipients, 128);
 	assert_int_equal(c.lmtp_delivered_to, CONFIG_DELIVERED_TO_EACH);
+	assert_false(c.utf8_downgrade);
 	assert_int_equal(c.listeners, 2);
 	assert_int_equal(c.max_connections, 9000);
 	assert_int_equal(c.max_connections_per_address, 0);
