@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/out.h"
 #include "base/secret.h"
@@ -11,8 +13,6 @@
 #include "auth/passwd_file.h"
 #include "auth/user_name.h"
 #include "auth/userdb_priv.h"
-
-#define SOURCES_MAX 8
 
 /*
  * For a database without any secret to take as decoy: our default scheme, over a
@@ -27,8 +27,10 @@ struct userdb {
 	char delimiters[8];
 	userdb_notice *notice;
 	void *notice_arg;
-	struct userdb_source sources[SOURCES_MAX];
+	struct userdb_source sources[USERDB_SOURCES_MAX];
 	unsigned n_sources;
+	unsigned running; /* queries */
+	int epoll;        /* the sources' descriptors; -1: none has one */
 };
 
 struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notice, void *arg)
@@ -42,6 +44,7 @@ struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notic
 	(void)snprintf(db->delimiters, sizeof(db->delimiters), "%s", rules->recipient_delimiter);
 	db->notice = notice;
 	db->notice_arg = arg;
+	db->epoll = -1;
 	return db;
 }
 
@@ -51,13 +54,179 @@ void userdb_free(struct userdb *db)
 		return;
 	for (unsigned i = 0; i < db->n_sources; i++)
 		db->sources[i].ops->free(db->sources[i].state);
+	if (db->epoll >= 0)
+		(void)close(db->epoll);
 	free(db);
 }
 
 void userdb_add_source(struct userdb *db, const struct userdb_source *source)
 {
-	assert(db->n_sources < SOURCES_MAX);
+	assert(db->n_sources < USERDB_SOURCES_MAX);
 	db->sources[db->n_sources++] = *source;
+}
+
+int userdb_add_watched(struct userdb *db, const struct userdb_source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = db->n_sources};
+
+	if (db->epoll < 0)
+		db->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (db->epoll < 0 ||
+	    epoll_ctl(db->epoll, EPOLL_CTL_ADD, source->ops->fd(source->state), &event) < 0)
+		return -errno;
+	userdb_add_source(db, source);
+	return 0;
+}
+
+static int open_passwd_file(const struct userdb_spec *spec, struct userdb_source *ret_source,
+			    struct err *err)
+{
+	const int r = userdb_passwd_open(spec->argument, spec->notice, spec->notice_arg,
+					 ret_source);
+
+	return r < 0 ? err_sys(err, -r, "cannot open '%s'", spec->title) : 0;
+}
+
+static const struct {
+	const char *kind;
+	int (*open)(const struct userdb_spec *spec, struct userdb_source *ret_source,
+		    struct err *err);
+} kinds[] = {
+	{"passwd-file:", open_passwd_file},
+	{"sqlite:", userdb_sqlite_open},
+};
+
+static int add(struct userdb *db, const char *text, struct err *err)
+{
+	struct userdb_source source;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const size_t n = strlen(kinds[i].kind);
+		const struct userdb_spec spec = {
+			.title = text,
+			.argument = text + n,
+			.notice = db->notice,
+			.notice_arg = db->notice_arg,
+		};
+
+		if (strncmp(text, kinds[i].kind, n) != 0)
+			continue;
+
+		int r = kinds[i].open(&spec, &source, err);
+
+		if (r < 0)
+			return r;
+		if (source.ops->fd == NULL) {
+			userdb_add_source(db, &source);
+			return 0;
+		}
+		r = userdb_add_watched(db, &source);
+		if (r == 0)
+			return 0;
+		source.ops->free(source.state);
+		return err_sys(err, -r, "cannot open '%s'", text);
+	}
+	return err_set(err, EINVAL, "'%s' is no kind of database that this program was built with",
+		       text);
+}
+
+int userdb_add(struct userdb *db, const char *spec, struct err *err)
+{
+	const int r = add(db, spec, err);
+
+	if (r == 0) {
+		const struct userdb_source *s = &db->sources[db->n_sources - 1];
+
+		s->ops->refresh(s->state);
+	}
+	return r;
+}
+
+int userdb_check(struct userdb *db, const char *spec, struct err *err)
+{
+	const int r = add(db, spec, err);
+
+	if (r < 0)
+		return r;
+
+	const struct userdb_source *s = &db->sources[db->n_sources - 1];
+
+	return s->ops->check == NULL ? 0 : s->ops->check(s->state, err);
+}
+
+/* ---- a database that could not be added ---- */
+
+static enum userdb_status away_lookup(void *state, struct userdb_query *q, const char *name,
+				      struct user_record *ret_record)
+{
+	(void)state;
+	(void)q;
+	(void)name;
+	(void)ret_record;
+	return USERDB_AWAY;
+}
+
+static void away_nothing(void *state)
+{
+	(void)state;
+}
+
+static bool away_decoy(void *state, const char *name, struct user_record *record)
+{
+	(void)state;
+	(void)name;
+	(void)record;
+	return false;
+}
+
+void userdb_add_away(struct userdb *db)
+{
+	static const struct userdb_source_ops away_ops = {
+		.lookup = away_lookup,
+		.refresh = away_nothing,
+		.decoy = away_decoy,
+		.free = away_nothing,
+	};
+
+	userdb_add_source(db, &(const struct userdb_source){.ops = &away_ops});
+}
+
+/* ---- all of them ---- */
+
+int userdb_fd(const struct userdb *db)
+{
+	return db->epoll;
+}
+
+void userdb_dispatch(struct userdb *db)
+{
+	struct epoll_event ready[USERDB_SOURCES_MAX];
+	const int n = epoll_wait(db->epoll, ready, USERDB_SOURCES_MAX, 0);
+
+	for (int i = 0; i < n; i++) {
+		const struct userdb_source *s = &db->sources[ready[i].data.u32];
+
+		s->ops->dispatch(s->state);
+	}
+}
+
+bool userdb_is_idle(const struct userdb *db)
+{
+	return db->running == 0;
+}
+
+int userdb_list(struct userdb *db, userdb_name *say, void *arg, struct err *err)
+{
+	for (unsigned i = 0; i < db->n_sources; i++) {
+		const struct userdb_source *s = &db->sources[i];
+		const int r = s->ops->list == NULL
+				      ? err_set(err, ENOTSUP, "the users can't be listed")
+				      : s->ops->list(s->state, say, arg, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int userdb_add_passwd_file(struct userdb *db, const char *path)
@@ -81,6 +250,8 @@ void userdb_refresh(struct userdb *db)
 static void finish(struct userdb_query *q, enum userdb_status status,
 		   const struct user_record *record)
 {
+	q->_answered = q->_db;
+	q->_db->running--;
 	q->_db = NULL;
 	/* The query's memory may be gone after this. */
 	q->done(q, status, record);
@@ -117,6 +288,7 @@ static void run(struct userdb_query *q)
 		const struct userdb_source *s = &q->_db->sources[q->_at_source];
 
 		record.rules = (struct maildrop_own_rules){0};
+		record.verifies = false;
 
 		const enum userdb_status status = s->ops->lookup(s->state, q, q->_name[q->_at_name],
 								 &record);
@@ -135,8 +307,28 @@ void userdb_answer(struct userdb_query *q, enum userdb_status status,
 {
 	assert(q->_waiting);
 	q->_waiting = false;
-	if (take_answer(q, status, record))
+	if (q->_verifies)
+		finish(q, status, NULL);
+	else if (take_answer(q, status, record))
 		run(q);
+}
+
+void userdb_verify(struct userdb_query *q, const struct user_record *record, const char *password,
+		   const char *remote)
+{
+	const struct userdb_source *s = &q->_answered->sources[q->_at_source];
+
+	assert(record->verifies);
+	q->_db = q->_answered;
+	q->_db->running++;
+	q->_verifies = true;
+
+	const enum userdb_status status = s->ops->verify(s->state, q, record, password, remote);
+
+	if (status == USERDB_LATER)
+		q->_waiting = true;
+	else
+		finish(q, status, NULL);
 }
 
 void userdb_cancel(struct userdb_query *q)
@@ -149,6 +341,7 @@ void userdb_cancel(struct userdb_query *q)
 		s->ops->cancel(s->state, q);
 		q->_waiting = false;
 	}
+	q->_db->running--;
 	q->_db = NULL;
 }
 
@@ -189,6 +382,9 @@ static void add_names(const struct userdb *db, struct userdb_query *q, struct sp
 static void begin(struct userdb *db, struct userdb_query *q)
 {
 	q->_db = db;
+	db->running++;
+	q->_answered = NULL;
+	q->_verifies = false;
 	q->_n_names = 0;
 	q->_at_name = 0;
 	q->_at_source = 0;

@@ -2,9 +2,10 @@
 /*
  * userdb.h - who a name belongs to. Databases stand in a row behind this
  * interface and are asked one after the other; each may answer at once (a
- * passwd-file) or later (SQL, LDAP).
+ * passwd-file) or later (SQL, LDAP, PAM).
  *
- * One thread. Nothing here waits, but for the disk when a passwd-file has changed.
+ * One thread. Nothing here waits, but for the disk when a passwd-file has changed, and
+ * userdb_list().
  */
 #pragma once
 
@@ -19,7 +20,12 @@
 /* A user, with everything that a login or a delivery wants to know. Wipe it after use. */
 struct user_record {
 	char name[LIMIT_USER + 1]; /* as the database has it, ASCII in lower case */
+	/*
+	 * A stored password (scheme.h). Where the database verifies passwords itself, something
+	 * that no password is verified against, and that changes when it is another account.
+	 */
 	char secret[SCHEME_STORED_MAX];
+	bool verifies;                            /* by userdb_verify() */
 	char scram[SCRAM_HASHES][SCRAM_TEXT_MAX]; /* keys of the same password, or "" */
 	char home[LIMIT_PATH];
 	char mail[LIMIT_PATH]; /* the user's own mail location, or "" */
@@ -45,6 +51,7 @@ typedef void userdb_done(struct userdb_query *q, enum userdb_status status,
 			 const struct user_record *record);
 
 #define USERDB_CANDIDATES 4
+#define USERDB_SOURCES_MAX 8
 
 struct userdb_query {
 	userdb_done *done;
@@ -58,6 +65,8 @@ struct userdb_query {
 	bool _away;
 	bool _by_address;
 	bool _waiting; /* for the source at _at_source */
+	bool _verifies;
+	struct userdb *_answered; /* by its source at _at_source, while done runs */
 };
 
 /* How names are looked for. Strings are copied. */
@@ -83,6 +92,32 @@ void userdb_free(struct userdb *db);
  */
 int userdb_add_passwd_file(struct userdb *db, const char *path);
 
+/*
+ * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH", where PATH
+ * is a file that says how it is asked. Nothing is connected to yet, and a database that is away
+ * is no failure. -EINVAL and the like with *err, which names file and line; -ENOMEM.
+ */
+int userdb_add(struct userdb *db, const char *spec, struct err *err);
+
+/*
+ * The same, and looks whether what is there can be used: a passwd-file that can't be read is a
+ * failure too. For those who check a configuration.
+ */
+int userdb_check(struct userdb *db, const char *spec, struct err *err);
+
+/* Adds one that is always away: in the place of one that could not be added. */
+void userdb_add_away(struct userdb *db);
+
+/*
+ * When this descriptor is readable, userdb_dispatch() is to be called. It is the same for as long
+ * as the database lives. -1 when every source answers at once.
+ */
+int userdb_fd(const struct userdb *db);
+void userdb_dispatch(struct userdb *db);
+
+/* No query is running. */
+bool userdb_is_idle(const struct userdb *db);
+
 /* Looks whether files have changed, now rather than at the next lookup. */
 void userdb_refresh(struct userdb *db);
 
@@ -105,8 +140,22 @@ void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *
  */
 void userdb_lookup_address(struct userdb *db, struct userdb_query *q, const char *address);
 
+/*
+ * Asks the database that has just found the user whether password is right: to be called from
+ * inside q->done, with its record, when that says verifies. q->done, which may be another one from
+ * here on, is called once more, with USERDB_FOUND (right; without a record), USERDB_UNKNOWN
+ * (wrong) or USERDB_AWAY. remote is the client's address, which PAM wants.
+ */
+void userdb_verify(struct userdb_query *q, const struct user_record *record, const char *password,
+		   const char *remote);
+
 /* done will not be called. Fine after it was, and for a zeroed query. */
 void userdb_cancel(struct userdb_query *q);
+
+typedef void userdb_name(void *arg, const char *name);
+
+/* Says the names of all users, database by database. Waits. -ENOTSUP where one can't be listed. */
+int userdb_list(struct userdb *db, userdb_name *say, void *arg, struct err *err);
 
 /*
  * Puts somebody's secret and scram into the record, for a name that is nobody's:

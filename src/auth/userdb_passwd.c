@@ -52,6 +52,13 @@ static void refresh(void *state)
 		report(s, "");
 }
 
+static int check(void *state, struct err *err)
+{
+	const struct source *s = state;
+
+	return passwd_file_refresh(s->file, err);
+}
+
 /* What doesn't fit could not be used either: "?" is no path and no secret. */
 static void copy(char *to, size_t cap, const char *from)
 {
@@ -104,6 +111,22 @@ static bool decoy(void *state, const char *name, struct user_record *record)
 	return true;
 }
 
+static int list(void *state, userdb_name *say, void *arg, struct err *err)
+{
+	struct source *s = state;
+	const int r = passwd_file_refresh(s->file, err);
+	const char *name;
+
+	for (size_t i = 0; r == 0 && (name = passwd_file_name(s->file, i)) != NULL; i++) {
+		struct passwd_user user;
+
+		/* Of two lines for one name only the first is a user. */
+		if (passwd_file_find(s->file, name, &user) && user.name == name)
+			say(arg, name);
+	}
+	return r;
+}
+
 static void source_free(void *state)
 {
 	struct source *s = state;
@@ -116,7 +139,9 @@ static void source_free(void *state)
 static const struct userdb_source_ops ops = {
 	.lookup = lookup,
 	.refresh = refresh,
+	.check = check,
 	.decoy = decoy,
+	.list = list,
 	.free = source_free,
 };
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "auth/passwd_file.h"
 #include "ctl/ctl.h"
+#include "ctl/databases.h"
 
 #define SERVER "restanted"
 
@@ -121,27 +121,40 @@ int ctl_stop(struct ctl *ctl)
 	return ctl_complain(EX_TEMPFAIL, "the server was told to stop, and still runs");
 }
 
-static void on_notice(void *arg, const char *text)
+static void count(void *arg, const char *name)
 {
-	*(bool *)arg = true;
-	(void)ctl_complain(0, "%s", text);
+	(void)name;
+	++*(size_t *)arg;
+}
+
+/* Whether all can be asked now. Nobody is called so (RFC 2606). */
+static bool all_answer(struct userdb *db)
+{
+	struct user_record record;
+
+	return databases_find(db, "restantectl-config-check@invalid", &record) != USERDB_AWAY;
 }
 
 /* The configuration was read already, or nothing would have come here. */
 int ctl_config_check(struct ctl *ctl)
 {
 	bool noticed = false;
-	struct passwd_file *f = passwd_file_new(ctl->config.users_file, on_notice, &noticed);
-	struct err err = {.text = "no memory"};
-	const int r = f == NULL ? -ENOMEM : passwd_file_refresh(f, &err);
+	int status;
+	size_t n = 0;
+	struct userdb *db = databases_open(ctl, &noticed, &status);
 
 	for (unsigned i = 0; config_warning(&ctl->config, i) != NULL; i++)
 		(void)ctl_complain(0, "%s: %s", ctl->config_path, config_warning(&ctl->config, i));
-	if (r < 0) {
-		passwd_file_free(f);
-		return ctl_complain(EX_CONFIG, "%s", err.text);
+	if (db == NULL)
+		return EX_CONFIG;
+	if (userdb_fd(db) >= 0 && !all_answer(db)) {
+		userdb_free(db);
+		return ctl_complain(EX_TEMPFAIL, "not every database of users can be asked now");
 	}
-	(void)printf("%s: OK, %zu users\n", ctl->config_path, passwd_file_count(f));
-	passwd_file_free(f);
+	if (userdb_list(db, count, &n, NULL) == 0)
+		(void)printf("%s: OK, %zu users\n", ctl->config_path, n);
+	else
+		(void)printf("%s: OK\n", ctl->config_path);
+	userdb_free(db);
 	return noticed ? EX_CONFIG : ctl_printed();
 }

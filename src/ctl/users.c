@@ -19,7 +19,19 @@
 #include "auth/scheme.h"
 #include "auth/user_name.h"
 #include "auth/userdb.h"
+#include "ctl/databases.h"
 #include "ctl/prompt.h"
+
+bool users_can_edit(const struct ctl *ctl)
+{
+	if (config_reads_users_file(&ctl->config))
+		return true;
+	(void)ctl_complain(EX_CONFIG,
+			   "userdb doesn't name \"passwd-file:%s\": users of another database are "
+			   "changed there",
+			   ctl->config.users_file);
+	return false;
+}
 
 int users_read_names(const struct ctl *ctl, struct names *ret)
 {
@@ -60,6 +72,8 @@ bool users_find(const struct users_edit *e, const struct names *names, struct us
 
 int users_no_such(const struct ctl *ctl)
 {
+	if (ctl->config.userdb.n > 0)
+		return ctl_complain(EX_NOUSER, "there is no user '%s'", ctl->name);
 	return ctl_complain(EX_NOUSER, "there is no user '%s' in '%s'", ctl->name,
 			    ctl->config.users_file);
 }
@@ -261,6 +275,8 @@ int ctl_user_add(struct ctl *ctl)
 
 	if (scheme == NULL || !options_are_right(ctl))
 		return EX_USAGE;
+	if (!users_can_edit(ctl))
+		return EX_CONFIG;
 	r = users_read_names(ctl, &names);
 	if (r == EX_OK)
 		r = look(ctl, &names, &exists, &name);
@@ -326,6 +342,8 @@ int ctl_user_passwd(struct ctl *ctl)
 
 	if (scheme == NULL)
 		return EX_USAGE;
+	if (!users_can_edit(ctl))
+		return EX_CONFIG;
 	r = users_read_names(ctl, &names);
 	if (r == EX_OK)
 		r = look(ctl, &names, &exists, &name);
@@ -347,7 +365,7 @@ int ctl_user_remove(struct ctl *ctl)
 	struct names names;
 	const char *name;
 	struct err err;
-	int r = users_read_names(ctl, &names);
+	int r = users_can_edit(ctl) ? users_read_names(ctl, &names) : EX_CONFIG;
 
 	if (r != EX_OK)
 		return r;
@@ -370,45 +388,26 @@ int ctl_user_remove(struct ctl *ctl)
 
 /* ---- reading ---- */
 
-static void on_notice(void *arg, const char *text)
+static void say_name(void *arg, const char *name)
 {
 	(void)arg;
-	(void)ctl_complain(0, "%s", text);
-}
-
-/* The file as the server reads it: what is wrong in it is said. NULL after a failure. */
-static struct passwd_file *load(const struct ctl *ctl, int *ret_status)
-{
-	struct passwd_file *f = passwd_file_new(ctl->config.users_file, on_notice, NULL);
-	struct err err = {.text = "no memory"};
-	const int r = f == NULL ? -ENOMEM : passwd_file_refresh(f, &err);
-
-	*ret_status = EX_OK;
-	if (r < 0) {
-		*ret_status = ctl_fail(r, &err);
-		passwd_file_free(f);
-		return NULL;
-	}
-	return f;
+	(void)printf("%s\n", name);
 }
 
 int ctl_user_list(struct ctl *ctl)
 {
+	bool noticed;
 	int status;
-	struct passwd_file *f = load(ctl, &status);
-	const char *name;
+	struct userdb *db = databases_open(ctl, &noticed, &status);
+	struct err err;
 
-	if (f == NULL)
+	if (db == NULL)
 		return status;
-	for (size_t i = 0; (name = passwd_file_name(f, i)) != NULL; i++) {
-		struct passwd_user user;
 
-		/* Of two lines for one name only the first is a user. */
-		if (passwd_file_find(f, name, &user) && user.name == name)
-			(void)printf("%s\n", name);
-	}
-	passwd_file_free(f);
-	return ctl_printed();
+	const int r = userdb_list(db, say_name, NULL, &err);
+
+	userdb_free(db);
+	return r < 0 ? ctl_fail(r, &err) : ctl_printed();
 }
 
 static void print_id(const char *what, uint32_t id)
@@ -421,36 +420,27 @@ static void print_id(const char *what, uint32_t id)
 		(void)printf("%s: %u\n", what, id);
 }
 
-static void copy(char *to, size_t cap, const char *from)
-{
-	(void)snprintf(to, cap, "%s", from);
-}
-
 /* Which SCRAM the user can log in by. */
-static void print_scram(const struct passwd_user *user)
+static void print_scram(const struct user_record *record)
 {
 	char password[LIMIT_PASSWORD + 2];
-	const bool plain = scheme_plain(user->secret, password, sizeof(password));
-	struct user_record record;
+	const bool plain = scheme_plain(record->secret, password, sizeof(password));
 	struct scram_keys keys;
 	bool none = true;
 
 	secret_wipe(password, sizeof(password));
-	copy(record.secret, sizeof(record.secret), user->secret);
 	(void)printf("scram:");
 	for (enum scram_hash hash = 0; hash < SCRAM_HASHES; hash++) {
-		copy(record.scram[hash], sizeof(record.scram[hash]), user->scram[hash]);
-		if (!plain && !userdb_scram(&record, hash, &keys))
+		if (!plain && !userdb_scram(record, hash, &keys))
 			continue;
 		(void)printf(" %s", scram_name(hash));
 		none = false;
 	}
 	(void)printf("%s\n", none ? " none" : "");
-	secret_wipe(&record, sizeof(record));
 	secret_wipe(&keys, sizeof(keys));
 }
 
-static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user)
+static void print_maildrop(const struct ctl *ctl, const struct user_record *record)
 {
 	const struct userdb_place place = {
 		.mail_location = ctl->config.mail_location,
@@ -459,15 +449,10 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 		.rules = &ctl->config.rules,
 		.bounds = config_bounds(&ctl->config),
 	};
-	struct user_record record = {.uid = user->uid, .gid = user->gid};
 	struct userdb_maildrop maildrop;
 	struct err err;
 
-	copy(record.name, sizeof(record.name), user->name);
-	copy(record.home, sizeof(record.home), user->home);
-	copy(record.mail, sizeof(record.mail), user->mail);
-	(void)maildrop_own_rules_read(&record.rules, user->extra, NULL);
-	if (userdb_maildrop(&record, &place, &maildrop, &err) < 0) {
+	if (userdb_maildrop(record, &place, &maildrop, &err) < 0) {
 		(void)printf("maildrop: none: %s\n", err.text);
 		return;
 	}
@@ -475,36 +460,57 @@ static void print_maildrop(const struct ctl *ctl, const struct passwd_user *user
 	users_print_usage(ctl, &maildrop);
 }
 
+static void print_user(const struct ctl *ctl, const struct user_record *record)
+{
+	(void)printf("name: %s\n", record->name);
+	if (record->verifies)
+		(void)printf("scheme: none, the database verifies passwords\n");
+	else
+		(void)printf("scheme: %s\n", scheme_name(record->secret));
+	print_scram(record);
+	(void)printf("application passwords: %zu\n", ctl_app_password_count(ctl, record->name));
+	print_maildrop(ctl, record);
+	print_id("uid", record->uid);
+	print_id("gid", record->gid);
+	if (ctl->config.mail_user[0] != '\0')
+		(void)printf("owner: %s (mail_user)\n", ctl->config.mail_user);
+	if (record->home[0] != '\0')
+		(void)printf("home: %s\n", record->home);
+	users_print_rules(ctl, &record->rules);
+}
+
 int ctl_user_show(struct ctl *ctl)
 {
-	struct passwd_user user;
+	struct user_record record;
 	struct names names;
+	bool noticed;
 	int status = users_read_names(ctl, &names);
 
 	if (status != EX_OK)
 		return status;
 
-	struct passwd_file *f = load(ctl, &status);
+	struct userdb *db = databases_open(ctl, &noticed, &status);
 
-	if (f == NULL)
+	if (db == NULL)
 		return status;
-	if (!passwd_file_find(f, names.name, &user) &&
-	    (names.alias[0] == '\0' || !passwd_file_find(f, names.alias, &user))) {
-		passwd_file_free(f);
-		return users_no_such(ctl);
+	switch (databases_find(db, names.name, &record)) {
+	case USERDB_FOUND:
+		print_user(ctl, &record);
+		secret_wipe(&record, sizeof(record));
+		status = ctl_printed();
+		break;
+	case USERDB_UNKNOWN:
+		status = users_no_such(ctl);
+		break;
+	case USERDB_AWAY:
+		/* Of a file, that is what it is when it's empty. */
+		status = userdb_fd(db) < 0
+				 ? users_no_such(ctl)
+				 : ctl_complain(EX_TEMPFAIL,
+						"not every database could be asked for '%s'",
+						ctl->name);
+		break;
 	}
-	(void)printf("name: %s\n", user.name);
-	(void)printf("scheme: %s\n", scheme_name(user.secret));
-	print_scram(&user);
-	(void)printf("application passwords: %zu\n", ctl_app_password_count(ctl, user.name));
-	print_maildrop(ctl, &user);
-	print_id("uid", user.uid);
-	print_id("gid", user.gid);
-	if (ctl->config.mail_user[0] != '\0')
-		(void)printf("owner: %s (mail_user)\n", ctl->config.mail_user);
-	if (user.home[0] != '\0')
-		(void)printf("home: %s\n", user.home);
-	users_print_rules(ctl, user.extra);
-	passwd_file_free(f);
-	return ctl_printed();
+	userdb_free(db);
+	return status;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 #include "base/span.h"
 #include "ctl/ctl.h"
 #include "ctl/users_edit.h"
@@ -24,6 +25,9 @@ int users_read_names(const struct ctl *ctl, struct names *ret);
 bool users_find(const struct users_edit *e, const struct names *names, struct users_line *ret_line,
 		const char **ret_name);
 
+/* False after saying that the server doesn't read the file of users, but other databases. */
+bool users_can_edit(const struct ctl *ctl);
+
 /* Says so, and returns what to exit with. */
 int users_no_such(const struct ctl *ctl);
 
@@ -36,5 +40,5 @@ void users_print_usage(const struct ctl *ctl, const struct userdb_maildrop *mail
 
 /* ---- users_rules.c ---- */
 
-/* The rules of a user whose line has these words, one a line. */
-void users_print_rules(const struct ctl *ctl, struct span words);
+/* The rules of a user who has these of their own, one a line. */
+void users_print_rules(const struct ctl *ctl, const struct maildrop_own_rules *own);

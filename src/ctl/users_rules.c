@@ -13,15 +13,13 @@
 /* Rules that one command can name. */
 #define NAMES_MAX 32
 
-void users_print_rules(const struct ctl *ctl, struct span words)
+void users_print_rules(const struct ctl *ctl, const struct maildrop_own_rules *own)
 {
 	struct maildrop_rules rules = ctl->config.rules;
-	struct maildrop_own_rules own = {0};
 	const struct maildrop_bounds bounds = config_bounds(&ctl->config);
 	const struct maildrop_rule *rule;
 
-	(void)maildrop_own_rules_read(&own, words, NULL);
-	maildrop_rules_override(&rules, &own);
+	maildrop_rules_override(&rules, own);
 	maildrop_rules_bound(&rules, &bounds);
 	for (unsigned i = 0; (rule = maildrop_rule(i)) != NULL; i++) {
 		char text[256];
@@ -29,7 +27,7 @@ void users_print_rules(const struct ctl *ctl, struct span words)
 
 		if (rule->obeyed && maildrop_rules_put(&out, &rules, i))
 			(void)printf("%s: %.*s%s\n", rule->name, (int)out.n, text,
-				     (own.given & 1U << i) != 0 ? " (own)" : "");
+				     (own->given & 1U << i) != 0 ? " (own)" : "");
 	}
 }
 
@@ -41,7 +39,7 @@ static int edit(const struct ctl *ctl, const struct span *rules, size_t n, const
 	struct names names;
 	const char *name;
 	struct err err;
-	int r = users_read_names(ctl, &names);
+	int r = users_can_edit(ctl) ? users_read_names(ctl, &names) : EX_CONFIG;
 
 	if (r != EX_OK)
 		return r;

@@ -300,6 +300,27 @@ struct maildrop_bounds config_bounds(const struct config *c)
 	};
 }
 
+void config_databases(const struct config *c, struct config_databases *ret)
+{
+	*ret = c->userdb;
+	if (ret->n > 0)
+		return;
+	ret->n = 1;
+	(void)snprintf(ret->spec[0], sizeof(ret->spec[0]), "passwd-file:%s", c->users_file);
+}
+
+bool config_reads_users_file(const struct config *c)
+{
+	static const char kind[] = "passwd-file:";
+
+	for (uint32_t i = 0; i < c->userdb.n; i++) {
+		if (strncmp(c->userdb.spec[i], kind, sizeof(kind) - 1) == 0 &&
+		    strcmp(c->userdb.spec[i] + sizeof(kind) - 1, c->users_file) == 0)
+			return true;
+	}
+	return c->userdb.n == 0;
+}
+
 const char *config_warning(const struct config *c, unsigned i)
 {
 	const char *const warnings[] = {

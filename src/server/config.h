@@ -66,6 +66,14 @@ enum config_delivered_to {
 #define CONFIG_LISTEN_MAX 16
 #define CONFIG_NETWORKS_MAX 32
 #define CONFIG_CERTIFICATES_MAX 64
+#define CONFIG_DATABASES_MAX 8
+#define CONFIG_DATABASE_MAX (LIMIT_PATH + 16) /* with its NUL */
+
+/* Where users are looked for, in this order: "kind:argument". */
+struct config_databases {
+	uint32_t n;
+	char spec[CONFIG_DATABASES_MAX][CONFIG_DATABASE_MAX];
+};
 
 struct config {
 	/* Network */
@@ -91,6 +99,7 @@ struct config {
 
 	/* Users */
 	char users_file[LIMIT_PATH];
+	struct config_databases userdb; /* none: users_file alone */
 	char default_domain[LIMIT_ADDRESS + 1];
 	char recipient_delimiter[8]; /* "+"; "": no detail */
 	uint32_t auth_threads;       /* 0: one a core */
@@ -158,6 +167,12 @@ int config_load(const char *path, struct config *ret_config, struct err *err);
 
 /* What users' own rules are held to. */
 struct maildrop_bounds config_bounds(const struct config *c);
+
+/* The user databases, also where userdb names none and users_file is the only one. */
+void config_databases(const struct config *c, struct config_databases *ret);
+
+/* False when userdb names databases, and none of them is users_file. */
+bool config_reads_users_file(const struct config *c);
 
 /* What is allowed and still worth a line in the log. Number i from 0, or NULL past the end. */
 const char *config_warning(const struct config *c, unsigned i);

@@ -21,7 +21,8 @@ enum config_kind {
 	LISTEN,
 	RULE,
 	NETWORKS,
-	PAIRS
+	PAIRS,
+	DATABASES
 };
 
 /* One of the words of a choice, and the number that stands for it in struct config. */
@@ -50,7 +51,8 @@ extern const size_t config_n_rows;
 /* Its values stand in braces, and are added to what is there. */
 static inline bool config_row_is_list(const struct config_row *row)
 {
-	return row->kind == LISTEN || row->kind == NETWORKS || row->kind == PAIRS;
+	return row->kind == LISTEN || row->kind == NETWORKS || row->kind == PAIRS ||
+	       row->kind == DATABASES;
 }
 
 /* A file that is being read. */

@@ -191,6 +191,43 @@ static bool add_certificate(struct config_reading *rd, const struct config_row *
 	return true;
 }
 
+/* What is behind the ':' is a file, but PAM's may be a service. */
+static const char *wrong_with_database(const char *text)
+{
+	static const char *const kinds[] = {"passwd-file:", "sqlite:"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const size_t n = strlen(kinds[i]);
+
+		if (strncmp(text, kinds[i], n) != 0)
+			continue;
+		return text[n] == '/' ? NULL : "an absolute path must stand behind the ':'";
+	}
+	return "it must begin with passwd-file: or sqlite:";
+}
+
+static bool add_database(struct config_reading *rd, const struct config_row *row, int line,
+			 const char *text)
+{
+	struct config_databases *const to = &rd->config->userdb;
+	const char *wrong = wrong_with_database(text);
+
+	if (wrong == NULL && strlen(text) >= sizeof(to->spec[0]))
+		wrong = "it is too long";
+	for (uint32_t i = 0; wrong == NULL && i < to->n; i++) {
+		if (strcmp(to->spec[i], text) == 0)
+			wrong = "it is given twice";
+	}
+	if (wrong == NULL && to->n == CONFIG_DATABASES_MAX)
+		wrong = "there are too many";
+	if (wrong != NULL) {
+		config_complain(rd, line, "%s: \"%s\": %s", row->option.name, text, wrong);
+		return false;
+	}
+	memcpy(to->spec[to->n++], text, strlen(text) + 1);
+	return true;
+}
+
 static bool set_string(struct config_reading *rd, const struct config_row *row, int line,
 		       const char *text)
 {
@@ -228,6 +265,8 @@ bool config_set(struct config_reading *rd, const struct config_row *row, int lin
 		return add_network(rd, row, line, text);
 	case PAIRS:
 		return add_certificate(rd, row, line, text);
+	case DATABASES:
+		return add_database(rd, row, line, text);
 	case MODE: {
 		uint32_t mode;
 

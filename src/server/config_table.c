@@ -98,6 +98,8 @@ const struct config_row config_rows[] = {
 	/* Users */
 	{{"users_file", "string", RESTANTE_SYSCONFDIR "/users", "names and password hashes"},
 	 TEXT(users_file)},
+	{{"userdb", "list", "{}", "databases of users, in the order in which they are asked"},
+	 .kind = DATABASES},
 	{{"default_domain", "string", "", "appended to a name without @"}, TEXT(default_domain)},
 	{{"recipient_delimiter", "string", "+", "user+detail is user; empty: no detail"},
 	 TEXT(recipient_delimiter)},

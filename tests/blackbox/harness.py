@@ -253,7 +253,7 @@ class Daemon:
         """Nothing broke but what the test broke, and no password was logged."""
         bad = [line for line in self.log if BROKEN.search(line) and
                not (may_have and re.search(may_have, line))]
-        assert bad == []
+        assert bad == [], bad
         for secret in self.secrets:
             octets = secret.encode()
             # In base64, the same octets look different at each of three places.
@@ -350,8 +350,11 @@ def running():
     """Gives a function that starts servers, and ends them and looks at how they ended."""
     daemons = []
 
-    def start(**options):
+    def start(more=None, **options):
+        """more(daemon): options that need to know where it is."""
         daemons.append(Daemon(**options))
+        if more:
+            daemons[-1].configure(**more(daemons[-1]))
         daemons[-1].start()
         return daemons[-1]
 
@@ -362,7 +365,7 @@ def running():
             daemon.check_log()
     finally:
         for daemon in daemons:
-            if daemon.process.poll() is None:
+            if daemon.process and daemon.process.poll() is None:
                 daemon.process.kill()
                 daemon.process.wait()
             daemon.remove()

@@ -199,29 +199,6 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 
 /* ---- the process ---- */
 
-static void on_users_notice(void *arg, const char *text)
-{
-	(void)arg;
-	log_event(LOG_LEVEL_WARN, "users", log_str("reason", text));
-}
-
-static struct userdb *open_users(const struct config *c)
-{
-	const struct userdb_rules rules = {
-		.default_domain = c->default_domain,
-		.recipient_delimiter = c->recipient_delimiter,
-	};
-	struct userdb *db = userdb_new(&rules, on_users_notice, NULL);
-
-	if (db == NULL)
-		return NULL;
-	if (userdb_add_passwd_file(db, c->users_file) < 0) {
-		userdb_free(db);
-		return NULL;
-	}
-	return db;
-}
-
 static void on_apps_notice(void *arg, const char *text)
 {
 	(void)arg;
@@ -250,11 +227,11 @@ static unsigned threads_for(const struct config *c)
 
 static void free_authd(struct authd *ad)
 {
-	userdb_free(ad->userdb);
 	sasl_context_free(ad->sasl);
 	auth_cache_free(ad->cache);
 	login_times_free(ad->times);
 	guard_free(ad->guard);
+	known_users_free(ad->known);
 	app_passwords_free(ad->apps);
 	token_keys_free(ad->token_keys);
 	client_authority_free(ad->authority);
@@ -324,10 +301,11 @@ static int start(struct process *p, struct err *err)
 	ad->cache = auth_cache_new();
 	ad->times = login_times_new();
 	ad->guard = guard_new();
+	ad->known = known_users_new();
 	ad->sasl = sasl_context_new(p->config->hostname);
-	ad->userdb = open_users(p->config);
-	if (ad->cache == NULL || ad->times == NULL || ad->guard == NULL || ad->sasl == NULL ||
-	    ad->userdb == NULL || !open_apps(ad) ||
+	LIST_INIT(&ad->all_users);
+	if (ad->cache == NULL || ad->times == NULL || ad->guard == NULL || ad->known == NULL ||
+	    ad->sasl == NULL || !open_apps(ad) || authd_users_open(ad) < 0 ||
 	    !scram_salt_key(p->config->hostname, ad->salt_key)) {
 		(void)err_sys(err, ENOMEM, "cannot start");
 		goto free;
@@ -348,6 +326,7 @@ static int start(struct process *p, struct err *err)
 	return 0;
 
 free:
+	authd_users_close(ad);
 	free_authd(ad);
 	return -ENOMEM;
 }
@@ -364,29 +343,24 @@ static void reload_keys(struct authd *ad)
 	ad->token_keys = fresh;
 }
 
-/*
- * The databases are opened anew, since any option of them may have changed: no
- * query is running, for a passwd-file answers at once.
- */
+/* The databases are opened anew, since any option of them may have changed. */
 static void on_config(struct process *p)
 {
 	struct authd *ad = p->owner;
-	struct userdb *fresh = open_users(p->config);
 	const unsigned threads = threads_for(p->config);
+	const int r = authd_users_open(ad);
 
-	if (fresh == NULL) {
-		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", "no memory"));
-	} else {
-		userdb_free(ad->userdb);
-		ad->userdb = fresh;
-	}
+	if (r < 0)
+		log_event(LOG_LEVEL_ERROR, "reload-failed", log_str("error", strerror(-r)));
 	reload_keys(ad);
 	client_authority_free(ad->authority);
 	ad->authority = external_open(p->config);
 	/* libuv's pool has the size that it was started with: fewer can be used, not more. */
 	ad->hashing_max = threads < p->threads ? threads : p->threads;
-	if (p->config->auth_cache_seconds == 0)
+	if (p->config->auth_cache_seconds == 0) {
 		auth_cache_clear(ad->cache);
+		known_users_clear(ad->known);
+	}
 }
 
 static void on_drain(struct process *p)
@@ -413,6 +387,7 @@ static void stop(struct process *p)
 	if (ad->storage != NULL)
 		close_link(ad->storage);
 	introspector_close(ad->introspector);
+	authd_users_close(ad);
 	/* The timer's memory is the last that the loop uses. */
 	uv_close((uv_handle_t *)&ad->delay_timer, on_timer_closed);
 }

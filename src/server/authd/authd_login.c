@@ -22,6 +22,11 @@ static void log_failure(const struct request *r, const char *reason)
 
 void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 {
+	/* Perhaps it is right by now, and only the database knows. */
+	if (r->login->away && status == IPC_BAD_CREDENTIALS) {
+		status = IPC_TEMPORARY;
+		reason = "users-unreadable";
+	}
 	if (status == IPC_BAD_CREDENTIALS) {
 		authd_guard_failed(r, reason, r->login->password);
 		authd_delay_refuse(r, status);
@@ -29,6 +34,18 @@ void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 	}
 	log_failure(r, reason);
 	request_refuse(r, status);
+}
+
+/* So that the next login can be, should the database be away by then. */
+static void know(struct request *r)
+{
+	const struct login *l = r->login;
+	const uint64_t now = clock_mono_ms();
+	const uint64_t seconds = authd_config(r->ad)->auth_cache_seconds;
+
+	/* What answers at once is never away. */
+	if (l->has_record && !l->away && userdb_fd(r->ad->userdb) >= 0)
+		known_users_put(r->ad->known, l->user, &l->record, now, now + seconds * 1000);
 }
 
 /*
@@ -92,7 +109,8 @@ void login_grant(struct request *r, bool remembered)
 		log_str("user", r->login->record.name), log_str("remote", r->login->origin.remote),
 		log_str("method", r->login->how),
 		log_str(r->login->app.name[0] != '\0' ? "app_password" : NULL, r->login->app.name),
-		log_num("remembered", remembered));
+		log_num("away", r->login->away), log_num("remembered", remembered));
+	know(r);
 	request_free(r);
 }
 
@@ -104,13 +122,20 @@ static void grant_again(struct request *r)
 
 bool login_take_user(struct request *r, enum userdb_status status, const struct user_record *record)
 {
-	if (status == USERDB_AWAY) {
+	struct login *l = r->login;
+
+	l->away = status == USERDB_AWAY;
+	if (l->away) {
+		l->has_record = known_users_get(r->ad->known, l->user, clock_mono_ms(), &l->record);
+		if (l->has_record)
+			return true;
 		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
 		return false;
 	}
-	r->login->has_record = status == USERDB_FOUND;
-	if (r->login->has_record)
-		r->login->record = *record;
+	known_users_compare(r->ad->known, l->user, record);
+	l->has_record = status == USERDB_FOUND;
+	if (l->has_record)
+		l->record = *record;
 	return true;
 }
 
@@ -151,6 +176,22 @@ static void remember(struct request *r)
 		auth_cache_put(r->ad->cache, &r->login->key, now, now + seconds * 1000);
 }
 
+/* By the database, which keeps to itself how. */
+static void on_password_verified(struct userdb_query *q, enum userdb_status status,
+				 const struct user_record *record)
+{
+	struct request *r = q->owner;
+
+	(void)record;
+	if (status == USERDB_AWAY) {
+		request_uncount_trier(r);
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return;
+	}
+	r->login->verified = status == USERDB_FOUND;
+	login_verified(r);
+}
+
 static void on_password_user(struct userdb_query *q, enum userdb_status status,
 			     const struct user_record *record)
 {
@@ -159,7 +200,7 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 
 	if (!login_take_user(r, status, record))
 		return;
-	l->locked = !l->has_record || scheme_is_locked(l->record.secret);
+	l->locked = !l->has_record || (!l->record.verifies && scheme_is_locked(l->record.secret));
 	if (l->locked) {
 		userdb_decoy(r->ad->userdb, l->user, &l->record);
 	} else if (is_app_password(r)) {
@@ -172,8 +213,17 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 		login_grant(r, true);
 		return;
 	}
+	if (l->record.verifies && l->away) {
+		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
+		return;
+	}
 	if (!request_count_trier(r)) {
 		login_refuse(r, IPC_TOO_MANY, "too-many-logins-of-user");
+		return;
+	}
+	if (l->record.verifies) {
+		l->query.done = on_password_verified;
+		userdb_verify(&l->query, &l->record, l->password, l->origin.remote);
 		return;
 	}
 	/* GNU SASL is not for several threads: here and not in the pool. */

@@ -18,6 +18,7 @@
 #include "auth/cache.h"
 #include "auth/client_certificate.h"
 #include "auth/guard.h"
+#include "auth/known_users.h"
 #include "auth/login_times.h"
 #include "auth/sasl_server.h"
 #include "auth/token.h"
@@ -30,6 +31,7 @@
 
 struct authd;
 struct request;
+struct users;
 
 typedef void request_step(struct request *r);
 
@@ -99,7 +101,8 @@ struct login {
 	char prepared[LIMIT_PASSWORD + 1]; /* a second form of it to try, or "" */
 	struct user_record record;
 	bool has_record;
-	bool locked;                   /* or no record: record.secret is a decoy */
+	bool away;   /* its database is: the record is what was known of the user */
+	bool locked; /* or no record: record.secret is a decoy */
 	struct app_password_found app; /* name "": it was none */
 	/* SCRAM */
 	enum scram_hash hash;
@@ -156,9 +159,12 @@ struct guest {
 
 struct authd {
 	struct process *process;
-	struct userdb *userdb;              /* Owned */
+	struct users *users;                /* those of the configuration. Owned by all_users */
+	LIST_HEAD(, users) all_users;       /* Owned */
+	struct userdb *userdb;              /* of users. Borrowed */
 	struct sasl_context *sasl;          /* Owned */
 	struct auth_cache *cache;           /* Owned */
+	struct known_users *known;          /* Owned */
 	struct login_times *times;          /* Owned */
 	struct guard *guard;                /* Owned */
 	struct app_passwords *apps;         /* Owned. NULL: the configuration has none */
@@ -264,8 +270,8 @@ void login_sasl_step(struct request *r, const struct ipc_sasl *m);
 void login_verified(struct request *r);
 
 /*
- * What the database says of login->user, into record and has_record. False: it is away, and
- * the login is refused.
+ * What the database says of login->user, into record and has_record; while it is away, who has
+ * logged in a while ago is known all the same. False: nothing is known, and the login is refused.
  */
 bool login_take_user(struct request *r, enum userdb_status status,
 		     const struct user_record *record);
@@ -329,6 +335,14 @@ void introspector_forget(struct request *r);
 /* ---- authd_rcpt.c: who may get mail ---- */
 
 void rcpt_lookup(struct link *l, const struct ipc_rcpt *m);
+
+/* ---- authd_users.c: the databases of users ---- */
+
+/* Those of the configuration from now on. Negative errno: those that were there stay. */
+int authd_users_open(struct authd *ad);
+
+/* No query is running. The loop has to run once more. */
+void authd_users_close(struct authd *ad);
 
 /* ---- authd_grant.c: what storage is told ---- */
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "auth/passwd_file.h"
 #include "auth/user_name.h"
+#include "auth/userdb.h"
 #include "server/master/master_priv.h"
 #include "server/privileges.h"
 #include "server/tls_options.h"
@@ -66,15 +66,21 @@ static int check_location(const struct config *config, struct err *err)
 		     : 0;
 }
 
+/* That a database is away now is nothing that the configuration could mend. */
 static int check_users(const struct config *config, struct err *err)
 {
-	struct passwd_file *const f = passwd_file_new(config->users_file, on_notice, NULL);
-	int r;
+	static struct config_databases databases;
+	const struct userdb_rules rules = {
+		.default_domain = config->default_domain,
+		.recipient_delimiter = config->recipient_delimiter,
+	};
+	struct userdb *db = userdb_new(&rules, on_notice, NULL);
+	int r = db == NULL ? err_sys(err, ENOMEM, "cannot read the users") : 0;
 
-	if (f == NULL)
-		return err_sys(err, ENOMEM, "cannot read '%s'", config->users_file);
-	r = passwd_file_refresh(f, err);
-	passwd_file_free(f);
+	config_databases(config, &databases);
+	for (uint32_t i = 0; r == 0 && i < databases.n; i++)
+		r = userdb_check(db, databases.spec[i], err);
+	userdb_free(db);
 	return r;
 }
 

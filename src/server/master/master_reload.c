@@ -40,6 +40,7 @@ static const struct fixed {
 	FIXED(app_passwords_file),
 	FIXED(oauth_introspection_url),
 	FIXED(oauth_client_secret_file),
+	FIXED(userdb),
 };
 #undef FIXED
 
