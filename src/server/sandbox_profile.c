@@ -75,6 +75,7 @@ static const struct sandbox_rule monitor_rules[] = {
 	/* the loop, and libmicrohttpd's own */
 	ANY("epoll_ctl"), ANY("epoll_wait"), ANY("epoll_pwait"),
 	ANY("epoll_pwait2"), ANY("clock_gettime"), ANY("gettimeofday"),
+	ANY("nanosleep"), ANY("clock_nanosleep"),
 	ANY("time"), ANY("getpid"), ANY("gettid"), ANY("getrandom"),
 	ONE("ioctl", IS(1, FIONBIO)),
 	/* connections that it accepts, and the control channel */

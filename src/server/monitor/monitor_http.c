@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,8 +18,9 @@
 /* Of one connection: a request's head, and what its answer is sent from. */
 #define MEMORY_BYTES 8192
 #define TEXT_MAX (1U << 20)
-/* The master changes what is read a few times in a second at most. */
-#define TRIES 1000
+/* The master may lose its core while it changes what is read, on a machine that is busy. */
+#define TRIES 5000
+#define PAUSE_NS 1000000
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const char *type,
 			      struct span text)
@@ -55,9 +57,12 @@ static enum metrics_format wanted_format(struct MHD_Connection *c)
 
 static bool read_metrics(struct monitor *m)
 {
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
 	for (int i = 0; i < TRIES; i++) {
 		if (metrics_read(m->process->metrics, &m->now))
 			return true;
+		(void)nanosleep(&pause, NULL);
 	}
 	return false;
 }
