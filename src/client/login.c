@@ -354,6 +354,20 @@ static enum fetch_status authenticate(struct session *s)
 						     : as_configured(s, s->account->auth);
 }
 
+/*
+ * Mail with UTF-8 in its header as it is, and not as it is made fit for programs that can't
+ * read that (RFC 6856). A server that refuses has nothing else to give.
+ */
+static enum fetch_status say_utf8(struct session *s)
+{
+	enum pop3_client_status status;
+	struct pop3_client_event e;
+
+	return s->caps.utf8 ? dialogue_ask(s->d, &(struct pop3_command){.verb = POP3_UTF8}, &status,
+					   &e, s->err)
+			    : FETCH_OK;
+}
+
 enum fetch_status login(struct dialogue *d, const struct account *a, const char *password,
 			struct ssl_ctx_st *ctx, struct login_memory *memory,
 			struct pop3_capabilities *ret_capabilities, struct err *err)
@@ -370,6 +384,8 @@ enum fetch_status login(struct dialogue *d, const struct account *a, const char 
 		fs = start_stls(&s, ctx);
 	if (fs == FETCH_OK)
 		fs = read_capabilities(&s);
+	if (fs == FETCH_OK)
+		fs = say_utf8(&s);
 	if (fs != FETCH_OK)
 		return fs;
 	/* Whatever happened above: here is where the password goes out. */

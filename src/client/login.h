@@ -3,10 +3,11 @@
  * login.h - from a new connection to a maildrop that is open: greeting, TLS,
  * capabilities, and the best way to log in that server and configuration allow.
  *
- *	implicit   TLS, greeting, CAPA, login, CAPA
- *	stls       greeting, CAPA, STLS, TLS, CAPA, login, CAPA
- *	in clear   greeting, CAPA, login, CAPA
+ *	implicit   TLS, greeting, CAPA, UTF8, login, CAPA
+ *	stls       greeting, CAPA, STLS, TLS, CAPA, UTF8, login, CAPA
+ *	in clear   greeting, CAPA, UTF8, login, CAPA
  *
+ * UTF8 only to a server that offers it, so that mail comes as it is (RFC 6856).
  * With stls nothing but CAPA and STLS is said without TLS, and what was heard without
  * it is forgotten. If STLS isn't offered, or refused, the session ends: somebody on the
  * way may have taken it out.

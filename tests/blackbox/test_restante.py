@@ -57,6 +57,16 @@ def test_octets(shared, client, account):
     assert len(got) == 6
 
 
+def test_internationalised_mail_as_it_is(shared, client, account):
+    """Not as it is made fit for programs that can't read UTF-8 in a header (RFC 6858)."""
+    mail = 'From: 鈴木 <suzuki@例え.jp>\r\nSubject: grün\r\nX-Note: é\r\n\r\nbody\r\n'.encode()
+    shared.deliver(account, mail)
+    client.fetch('--delete')
+    client.check([*client.mails()])
+    assert client.mails()[0].endswith(mail)
+    assert '鈴木' in client.run('list').out and shared.count(account) == 0
+
+
 @pytest.mark.parametrize('tls', ['implicit', 'stls', 'send-passwords-in-clear'])
 def test_tls(shared, client, tls):
     user = shared.user()

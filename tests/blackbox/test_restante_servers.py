@@ -74,6 +74,21 @@ def test_dry_run(server, client):
     assert not [c for c in server.said() if c.startswith('DELE')]
 
 
+def test_utf8(server, client):
+    """Said where it is offered, before the login; a server that then refuses is no worse than before."""
+    before = octets(*server.mails)
+    client.fetch()
+    assert 'UTF8' not in server.said()
+    server.caps = [*server.caps, 'UTF8']
+    server.on['UTF8'] = b'+OK\r\n'
+    client.fetch()
+    said = server.sessions[1].commands
+    assert said.index('UTF8') < next(i for i, c in enumerate(said) if c.startswith(('AUTH', 'USER')))
+    server.on['UTF8'] = b'-ERR no\r\n'
+    assert '0 fetched' in client.fetch().out
+    client.check(before)
+
+
 def numbers_deleted(server):
     return [c for c in server.said() if c.startswith('DELE')]
 
