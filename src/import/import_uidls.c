@@ -21,8 +21,8 @@ static bool digest(struct span s, size_t occurrence, char ret_made[static MADE_M
 	char number[24] = "";
 	const bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
 			EVP_DigestUpdate(md, s.p, s.n) == 1 &&
-			snprintf(number, sizeof(number), occurrence > 1 ? "\n%zu" : "",
-				 occurrence) >= 0 &&
+			(occurrence <= 1 ||
+			 snprintf(number, sizeof(number), "\n%zu", occurrence) > 0) &&
 			EVP_DigestUpdate(md, number, strlen(number)) == 1 &&
 			EVP_DigestFinal_ex(md, sum, NULL) == 1;
 

@@ -70,6 +70,16 @@ class Counting(unittest.TestCase):
         self.assertEqual(count.reasons, {'no doveadm to ask'})
 
 
+class Building(unittest.TestCase):
+    def test_what_is_wrong_is_shown_and_not_the_end(self):
+        log = 'a.c:1:2: error: no such thing\n  here\n' + '[1/9] Compiling\n' * 100
+        self.assertIn('no such thing\n  here', test_all.wrong(log))
+        self.assertLess(len(test_all.wrong(log).splitlines()), 10)
+
+    def test_something_else(self):
+        self.assertEqual(test_all.wrong('x\n' * 100 + 'no space\n').splitlines()[-1], 'no space')
+
+
 class Step:
     def __init__(self, name, passed, failed):
         self.name, self.what = name, 'whatever'
