@@ -91,10 +91,23 @@ static const struct {
 	const char *kind;
 	int (*open)(const struct userdb_spec *spec, struct userdb_source *ret_source,
 		    struct err *err);
+	bool network; /* what answers may be on another machine */
 } kinds[] = {
-	{"passwd-file:", open_passwd_file},
-	{"sqlite:", userdb_sqlite_open},
+	{"passwd-file:", open_passwd_file, false},
+	{"sqlite:", userdb_sqlite_open, false},
+#ifdef USERDB_PGSQL
+	{"pgsql:", userdb_pgsql_open, true},
+#endif
 };
+
+bool userdb_needs_network(const char *spec)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strncmp(spec, kinds[i].kind, strlen(kinds[i].kind)) == 0)
+			return kinds[i].network;
+	}
+	return false;
+}
 
 static int add(struct userdb *db, const char *text, struct err *err)
 {

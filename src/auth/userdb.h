@@ -93,11 +93,15 @@ void userdb_free(struct userdb *db);
 int userdb_add_passwd_file(struct userdb *db, const char *path);
 
 /*
- * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH", where PATH
- * is a file that says how it is asked. Nothing is connected to yet, and a database that is away
- * is no failure. -EINVAL and the like with *err, which names file and line; -ENOMEM.
+ * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH" or
+ * "pgsql:PATH", where PATH is a file that says how it is asked. Nothing is connected to yet, and a
+ * database that is away is no failure. -EINVAL and the like with *err, which names file and line;
+ * -ENOMEM.
  */
 int userdb_add(struct userdb *db, const char *spec, struct err *err);
+
+/* Such a database is asked by sockets that may go to another machine. */
+bool userdb_needs_network(const char *spec);
 
 /*
  * The same, and looks whether what is there can be used: a passwd-file that can't be read is a

@@ -78,3 +78,5 @@ int userdb_passwd_open(const char *path, userdb_notice *notice, void *arg,
 /* Fill *ret_source, or negative errno with *err. Nothing is connected to yet. */
 int userdb_sqlite_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
 		       struct err *err);
+int userdb_pgsql_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
+		      struct err *err);

@@ -255,6 +255,21 @@ static int open_apps_used(const char *path)
 	return fd < 0 ? -1 : fd;
 }
 
+/* What a sealed process can't get back, so a reload can't change it either. */
+static bool needs_network(const struct config *c)
+{
+	static struct config_databases databases;
+
+	if (c->oauth_introspection_url[0] != '\0')
+		return true;
+	config_databases(c, &databases);
+	for (uint32_t i = 0; i < databases.n; i++) {
+		if (userdb_needs_network(databases.spec[i]))
+			return true;
+	}
+	return false;
+}
+
 static int prepare(struct process *p, struct err *err)
 {
 	struct authd *ad = calloc(1, sizeof(*ad));
@@ -264,7 +279,7 @@ static int prepare(struct process *p, struct err *err)
 	p->threads = threads_for(p->config);
 	ad->process = p;
 	ad->apps_used = open_apps_used(p->config->app_passwords_file);
-	if (p->config->oauth_introspection_url[0] != '\0')
+	if (needs_network(p->config))
 		p->sandbox = &sandbox_auth_network;
 	p->owner = ad;
 	return introspector_read_secret(p->config->oauth_client_secret_file, &ad->client_secret,
