@@ -13,6 +13,7 @@
 #include "base/out.h"
 #include "base/value.h"
 #include "client/account_priv.h"
+#include "client/pin.h"
 
 #define POP3_PORT 110
 #define POP3S_PORT 995
@@ -173,6 +174,10 @@ const char *account_check(const struct account *a)
 		return "there is no maildir";
 	if (sources > 1)
 		return "password, password_command and password_file exclude each other";
+	if (!pin_check(span_str(a->pin)))
+		return "pin must be sha256// and 44 letters of base64, with ';' between several";
+	if (a->tls == ACCOUNT_TLS_NONE && a->pin[0] != '\0')
+		return "pin is for TLS, and tls says that there is none";
 	if (a->tls == ACCOUNT_TLS_NONE && a->cafile[0] != '\0')
 		return "cafile is for TLS, and tls says that there is none";
 	return NULL;

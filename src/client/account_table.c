@@ -40,6 +40,8 @@ const struct account_row account_rows[ACCOUNT_ROWS] = {
 	 WORD(tls, tls_choices)},
 	{{"cafile", "string", "", "trust these certificates (PEM) and no others", "FILE"},
 	 FILE_PATH(cafile)},
+	{{"pin", "string", "", "the server's public key must be this one: sha256//BASE64", "PIN"},
+	 TEXT(pin)},
 	{{"user", "string", "", "who logs in", "NAME"}, TEXT(user)},
 	{{"auth", "choice", "auto", "how to log in; auto: the best way that the server offers", "HOW"},
 	 TEXT(auth), .choices = auth_choices},

@@ -8,6 +8,7 @@
 
 #include "base/secret.h"
 #include "codec/sasl/base64.h"
+#include "client/pin.h"
 #include "client/sasl_client.h"
 
 /* What is known about the server while logging in. */
@@ -101,6 +102,33 @@ static enum fetch_status read_capabilities(struct session *s)
 	}
 }
 
+/* Its certificate may be right, and somebody else's key behind it all the same. */
+static enum fetch_status check_pin(struct session *s)
+{
+	uint8_t digest[PIN_OCTETS];
+	char text[PIN_TEXT_MAX];
+
+	if (s->account->pin[0] == '\0')
+		return FETCH_OK;
+	if (!stream_tls_peer_key(&s->d->stream, digest)) {
+		(void)err_set(s->err, EPROTO, "%s shows no public key", s->d->stream.host);
+		return FETCH_INSECURE;
+	}
+	if (pin_has(span_str(s->account->pin), digest))
+		return FETCH_OK;
+	pin_text(digest, text);
+	(void)err_set(s->err, EPROTO, "the key of %s is none of those that are pinned: %s",
+		      s->d->stream.host, text);
+	return FETCH_INSECURE;
+}
+
+static enum fetch_status start_tls(struct session *s, struct ssl_ctx_st *ctx)
+{
+	const enum fetch_status fs = dialogue_start_tls(s->d, ctx, s->err);
+
+	return fs == FETCH_OK ? check_pin(s) : fs;
+}
+
 static enum fetch_status start_stls(struct session *s, struct ssl_ctx_st *ctx)
 {
 	enum pop3_client_status status;
@@ -124,7 +152,7 @@ static enum fetch_status start_stls(struct session *s, struct ssl_ctx_st *ctx)
 	}
 	/* What came in clear may have been anybody's. */
 	s->timestamp[0] = '\0';
-	return dialogue_start_tls(s->d, ctx, s->err);
+	return start_tls(s, ctx);
 }
 
 static enum fetch_status user_pass(struct session *s)
@@ -377,7 +405,7 @@ enum fetch_status login(struct dialogue *d, const struct account *a, const char 
 	enum fetch_status fs = FETCH_OK;
 
 	if (a->tls == ACCOUNT_TLS_IMPLICIT)
-		fs = dialogue_start_tls(d, ctx, err);
+		fs = start_tls(&s, ctx);
 	if (fs == FETCH_OK)
 		fs = read_greeting(&s);
 	if (fs == FETCH_OK && a->tls == ACCOUNT_TLS_STLS)

@@ -71,6 +71,11 @@ static iconv_t open_charset(const char *charset, struct span octets)
 char *mail_charset_utf8(struct span octets, const char *charset)
 {
 	GString *const out = g_string_sized_new(octets.n + 1);
+
+	/* Without octets there may be no memory to point at either. */
+	if (octets.n == 0)
+		return g_string_free(out, FALSE);
+
 	const iconv_t cd = open_charset(charset, octets);
 	char *in = (char *)(uintptr_t)octets.p; /* iconv(3) doesn't write there */
 	size_t left = octets.n;

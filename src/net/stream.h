@@ -105,3 +105,9 @@ static inline bool stream_is_tls(const struct stream *s)
 /* "TLSv1.3" and "TLS_AES_128_GCM_SHA256"; NULL in clear. */
 const char *stream_tls_version(const struct stream *s);
 const char *stream_tls_cipher(const struct stream *s);
+
+/*
+ * The SHA-256 of the public key (SubjectPublicKeyInfo) in the peer's certificate. False in
+ * clear, or when there is none.
+ */
+bool stream_tls_peer_key(const struct stream *s, uint8_t ret_digest[static 32]);

@@ -164,3 +164,16 @@ const char *stream_tls_cipher(const struct stream *s)
 {
 	return s->_ssl != NULL ? SSL_get_cipher_name(s->_ssl) : NULL;
 }
+
+bool stream_tls_peer_key(const struct stream *s, uint8_t ret_digest[static 32])
+{
+	X509 *const peer = s->_ssl != NULL ? SSL_get0_peer_certificate(s->_ssl) : NULL;
+	const X509_PUBKEY *const key = peer != NULL ? X509_get_X509_PUBKEY(peer) : NULL;
+	unsigned char *octets = NULL;
+	const int n = key != NULL ? i2d_X509_PUBKEY(key, &octets) : -1;
+	const bool ok = n > 0 &&
+			EVP_Digest(octets, (size_t)n, ret_digest, NULL, EVP_sha256(), NULL) == 1;
+
+	OPENSSL_free(octets);
+	return ok;
+}

@@ -3,13 +3,14 @@
 import base64
 import random
 import sqlite3
+import subprocess
 import time
 
 import pytest
 
 from bad_server import Close, Mail
 from harness import PASSWORD
-from restante_client import CONFIG, DATAERR, NOPERM, PROTOCOL, TEMPFAIL, UNAVAILABLE
+from restante_client import CONFIG, DATAERR, NOPERM, PROTOCOL, TEMPFAIL, UNAVAILABLE, USAGE
 from wire import PATIENCE
 
 
@@ -667,6 +668,23 @@ def test_certificate_of_another(bad_server, client):
     client.at(server.port, cafile=bad_server.cafile, host='127.0.0.2')
     assert '127.0.0.2' in client.fetch(status=PROTOCOL).err
     assert server.said() == []
+
+
+@pytest.mark.parametrize('tls', ['implicit', 'stls'])
+def test_pin(bad_server, client, tls):
+    """Another key than the one that is pinned hears nothing, whatever its certificate says."""
+    server = bad_server(mails(1), implicit=tls == 'implicit')
+    client.at(server.port, cafile=bad_server.cafile, tls=tls)
+    other = 'sha256//' + base64.b64encode(b'x' * 32).decode()
+    said = client.fetch('--pin', other, status=PROTOCOL).err
+    assert no_secret_was_said(server) and 'none of those that are pinned' in said
+    pin = said.split()[-1]
+    key = subprocess.run('openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER |'
+                         ' openssl dgst -sha256 -binary | base64', shell=True, text=True,
+                         input=bad_server.cafile.read_text(), capture_output=True, check=True)
+    assert pin == f'sha256//{key.stdout.strip()}'
+    assert '1 fetched' in client.fetch('--pin', f'{other};{pin}').out
+    assert client.run('fetch', *client.account, '--pin', 'sha1//x').status == USAGE
 
 
 def test_no_tls_where_it_should_be(bad_server, client):

@@ -285,11 +285,11 @@ static int start(struct master *m, struct err *err)
 	if (r == 0)
 		r = master_check(&m->config, err);
 	if (r < 0)
-		return r;
+		goto close_given;
 	master_raise_fd_limit(&m->config);
 	r = sockets_bind(&m->config, &given, m->n_slots - SLOT_LISTENER, &m->sockets, err);
 	if (r < 0)
-		return r;
+		goto close_given;
 	r = pid_file_write(m->config.pid_file, err);
 	if (r < 0)
 		goto close_sockets;
@@ -302,6 +302,10 @@ static int start(struct master *m, struct err *err)
 
 close_sockets:
 	sockets_replace(&m->sockets, &none);
+	return r;
+
+close_given:
+	sockets_replace(&given, &none);
 	return r;
 }
 

@@ -27,6 +27,7 @@ static void to_utf8(void **state)
 		{SPAN_LIT("caf\xc3\xa9"), "x-nobody-knows", "café"},
 		{SPAN_LIT("caf\xc3\xa9"), "unknown-8bit", "café"},
 		{SPAN_LIT(""), "utf-8", ""},
+		{{NULL, 0}, NULL, ""},
 		/* What can't be read is seen to be so, and what follows it is read. */
 		{SPAN_LIT("a\xff\xc3"), "utf-8", "a\xef\xbf\xbd\xef\xbf\xbd"},
 		{SPAN_LIT("a\xff"
