@@ -98,6 +98,9 @@ static const struct {
 #ifdef USERDB_PGSQL
 	{"pgsql:", userdb_pgsql_open, true},
 #endif
+#ifdef USERDB_LDAP
+	{"ldap:", userdb_ldap_open, true},
+#endif
 };
 
 bool userdb_needs_network(const char *spec)

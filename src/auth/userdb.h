@@ -93,10 +93,10 @@ void userdb_free(struct userdb *db);
 int userdb_add_passwd_file(struct userdb *db, const char *path);
 
 /*
- * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH" or
- * "pgsql:PATH", where PATH is a file that says how it is asked. Nothing is connected to yet, and a
- * database that is away is no failure. -EINVAL and the like with *err, which names file and line;
- * -ENOMEM.
+ * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH",
+ * "pgsql:PATH" or "ldap:PATH", where PATH is a file that says how it is asked. Nothing is connected
+ * to yet, and a database that is away is no failure. -EINVAL and the like with *err, which names
+ * file and line; -ENOMEM.
  */
 int userdb_add(struct userdb *db, const char *spec, struct err *err);
 

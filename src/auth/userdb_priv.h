@@ -80,3 +80,5 @@ int userdb_sqlite_open(const struct userdb_spec *spec, struct userdb_source *ret
 		       struct err *err);
 int userdb_pgsql_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
 		      struct err *err);
+int userdb_ldap_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
+		     struct err *err);

@@ -194,7 +194,7 @@ static bool add_certificate(struct config_reading *rd, const struct config_row *
 /* What is behind the ':' is a file, but PAM's may be a service. */
 static const char *wrong_with_database(const char *text)
 {
-	static const char *const kinds[] = {"passwd-file:", "sqlite:", "pgsql:"};
+	static const char *const kinds[] = {"passwd-file:", "sqlite:", "pgsql:", "ldap:"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const size_t n = strlen(kinds[i]);
@@ -203,7 +203,7 @@ static const char *wrong_with_database(const char *text)
 			continue;
 		return text[n] == '/' ? NULL : "an absolute path must stand behind the ':'";
 	}
-	return "it must begin with passwd-file:, sqlite: or pgsql:";
+	return "it must begin with passwd-file:, sqlite:, pgsql: or ldap:";
 }
 
 static bool add_database(struct config_reading *rd, const struct config_row *row, int line,
