@@ -135,6 +135,10 @@ bool user_name_normalise(struct span name, char *ret_name)
 	}
 	for (char *c = ret_name; *c != '\0'; c++)
 		*c = span_ascii_lower(*c);
+	/* A small letter may make one character with the accent behind it where a capital doesn't.
+	 */
+	if (!is_ascii(span_str(ret_name)))
+		(void)prepare(span_str(ret_name), ret_name);
 	return true;
 }
 

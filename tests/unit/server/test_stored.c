@@ -728,7 +728,6 @@ static void test_mark_out_of_range(void **state)
 	assert_int_equal(open_count(0, 2, "alice"), 1);
 	send_mark(0, 2, 1);
 	send_mark(0, 2, 2);
-	send_commit(0, 2, 2);
 	expect_dropped(0);
 	assert_int_equal(open_count(1, 3, "alice"), 1);
 }
