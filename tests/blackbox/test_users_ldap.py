@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import PASSWORD, RESTANTECTL, RESTANTED, Daemon, Port, make_certificate, running, wait_until
-from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, try_login
+from harness import PASSWORD, RESTANTECTL, Daemon, Port, make_certificate, running, wait_until
+from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, need_kind, try_login
 from wire import PATIENCE
 
 SLAPD = shutil.which('slapd', path=os.environ['PATH'] + ':/usr/sbin')
@@ -76,8 +76,7 @@ class Directory:
     def __init__(self):
         if SLAPD is None or shutil.which('ldapadd') is None:
             pytest.skip('slapd and ldap-utils are not installed')
-        if b'libldap' not in subprocess.run(['ldd', RESTANTED], capture_output=True, check=True).stdout:
-            pytest.skip('restanted is built without libldap')
+        need_kind('ldap')
         self.place = Path(tempfile.mkdtemp(prefix='restante-ldap-'))
         self.place.chmod(0o755)
         (self.place / 'data').mkdir()
@@ -330,8 +329,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize('mistake', MISTAKES)
 def test_mistakes_have_a_line(mistake):
-    if b'libldap' not in subprocess.run(['ldd', RESTANTED], capture_output=True, check=True).stdout:
-        pytest.skip('restanted is built without libldap')
+    need_kind('ldap')
     words, text = MISTAKES[mistake]
     daemon = Daemon()
     settings = daemon.dir / 'users.conf'

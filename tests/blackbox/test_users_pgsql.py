@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import PASSWORD, RESTANTECTL, RESTANTED, Daemon, running, wait_until
-from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, try_login
+from harness import PASSWORD, RESTANTECTL, Daemon, running, wait_until
+from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, need_kind, try_login
 from wire import PATIENCE
 
 PROGRAMS = sorted(Path('/usr/lib/postgresql').glob('*/bin/initdb'))
@@ -41,8 +41,7 @@ class Cluster:
     def __init__(self):
         if not PROGRAMS:
             pytest.skip('PostgreSQL is not installed')
-        if b'libpq' not in subprocess.run(['ldd', RESTANTED], capture_output=True, check=True).stdout:
-            pytest.skip('restanted is built without libpq')
+        need_kind('pgsql')
         self.bin = PROGRAMS[-1].parent
         self.place = Path(tempfile.mkdtemp(prefix='restante-pg-'))
         self.place.chmod(0o755)

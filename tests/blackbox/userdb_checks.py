@@ -7,12 +7,13 @@ import contextlib
 import hashlib
 import hmac
 import re
+import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import PASSWORD, wait_until
+from harness import PASSWORD, RESTANTED, Daemon, wait_until
 from lmtp_client import Lmtp
 from scram_client import Scram, keys
 from wire import PATIENCE
@@ -63,6 +64,16 @@ class Database:
         """It doesn't answer."""
         raise NotImplementedError
         yield
+
+
+def need_kind(kind):
+    """Skips what needs a database that restanted is built without. ldd(1) can't tell: libcurl links libldap."""
+    daemon = Daemon()
+    daemon.configure(userdb=[f'{kind}:/nonexistent'])
+    result = subprocess.run([RESTANTED, '-t', '-c', daemon.conf], capture_output=True, timeout=PATIENCE, check=False)
+    daemon.remove()
+    if b'no kind of database that this program was built with' in result.stderr:
+        pytest.skip(f'restanted is built without {kind}')
 
 
 def daemon_options(database, daemon):
