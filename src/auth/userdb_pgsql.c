@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <libpq-fe.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,7 +219,12 @@ static void *open_connection(const void *settings, uint64_t deadline_ms, struct 
 	}
 	c->s = settings;
 	c->deadline_ms = deadline_ms;
-	if (open_database(c, err) < 0) {
+
+	const int r = open_database(c, err);
+
+	/* SCRAM has made a generator of random numbers for this thread, which needs it no more. */
+	OPENSSL_thread_stop();
+	if (r < 0) {
 		disconnect(c);
 		return NULL;
 	}
