@@ -7,7 +7,7 @@ BUILD = build
 setup = $(if $(PREFIX),--prefix=$(abspath $(PREFIX)))
 configure = $(if $(PREFIX),-Dprefix=$(abspath $(PREFIX)))
 
-.PHONY: all help run test install clean fuzz format bench
+.PHONY: all help run test install clean fuzz format bench deb
 
 all: $(BUILD)/build.ninja
 	$(if $(configure),@meson configure $(configure) $(BUILD))
@@ -21,6 +21,7 @@ help:
 	@echo 'make test           everything that CI tests, with a line for each step'
 	@echo 'make test STEPS=... only some steps: gcc clang asan tsan fuzz'
 	@echo 'make install        into /usr/local; or: make install PREFIX=/usr DESTDIR=/tmp/package'
+	@echo 'make deb            Debian packages of what is committed, in $(BUILD)/deb/'
 	@echo 'make fuzz           let every fuzz target search; SECONDS=60 is the time for each'
 	@echo 'make bench          measure speed beside Dovecot (needs root, takes long; QUICK=1: less)'
 	@echo 'make format         clang-format over all C files'
@@ -60,6 +61,16 @@ bench:
 		meson setup --buildtype=release -Dbench=true $(BUILD)/bench >/dev/null
 	@ninja -C $(BUILD)/bench $$([ -t 1 ] || echo --quiet)
 	@RESTANTE_BUILD=$(BUILD)/bench bench/compare.py $(if $(QUICK),--quick)
+
+# From what is committed, in a folder of its own.
+deb:
+	@tools/install-deps build deb
+	@rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/restante
+	@git archive HEAD | tar -x -C $(BUILD)/deb/restante
+	@cd $(BUILD)/deb/restante && dpkg-buildpackage --no-sign --build=binary >../build.log 2>&1 || \
+		{ tail -n 40 ../build.log; exit 1; }
+	@lintian --fail-on error,warning $(BUILD)/deb/*.changes
+	@ls $(BUILD)/deb/*.deb
 
 format:
 	@tools/install-deps format

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is installed: every program, its manual and its annotated example, and where."""
+import fnmatch
 import json
 import os
 import re
@@ -76,3 +77,32 @@ def test_prefix(tmp_path, prefix, etc):
     assert f'{etc}/users' in (tmp_path / 'packaging/restanted.conf').read_text('utf-8')
     plan = json.loads(run(MESON, 'introspect', str(tmp_path), '--installed'))
     assert f'{prefix}/sbin/restanted' in plan.values()
+
+
+# ---- Debian's packages, without building them: make deb does that ----
+
+def listed():
+    """What the packages' lists name, below the prefix."""
+    for path in sorted((ROOT / 'debian').glob('*.install')):
+        for line in path.read_text().splitlines():
+            name = line.split()[0]
+            if name.startswith('usr/'):
+                yield name.removeprefix('usr/')
+
+
+def test_packages_have_all_that_is_installed(installed):
+    patterns = list(listed())
+    for path in installed.rglob('*'):
+        name = str(path.relative_to(installed))
+        assert path.is_dir() or any(fnmatch.fnmatch(name, p) or name.startswith(p + '/')
+                                    for p in patterns), f'{name}: in no package'
+    for pattern in patterns:
+        assert list(installed.glob(pattern)), f'{pattern}: nothing is called so'
+
+
+def test_packages_are_built_with_the_same_libraries():
+    build = re.search(r"^build='(.*?)'", (ROOT / 'tools/install-deps').read_text(), re.M | re.S)[1]
+    control = (ROOT / 'debian/control').read_text()
+    wanted = {name for name in build.split() if name.endswith('-dev')}
+    asked = set(re.findall(r'[a-z0-9.+-]+-dev\b', control.partition('\n\n')[0]))
+    assert asked == wanted - {'libc6-dev', 'libcmocka-dev'}
