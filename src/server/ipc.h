@@ -27,7 +27,7 @@ enum ipc_role {
 	IPC_LISTENER,
 	IPC_AUTH,
 	IPC_STORAGE,
-	IPC_MONITOR, /* metrics, and what the operator asks */
+	IPC_MONITOR, /* metrics */
 	IPC_ROLES
 };
 
