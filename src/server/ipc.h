@@ -59,7 +59,7 @@ enum ipc_type {
 	/* listener to storage */
 	IPC_GET,            /* message n */
 	IPC_MARK,           /* these messages are marked deleted; before IPC_COMMIT only */
-	IPC_COMMIT,         /* QUIT: delete what is marked, then close */
+	IPC_COMMIT,         /* QUIT when something is marked: delete it, then close */
 	IPC_CLOSE,          /* forget the session: its maildrop, its delivery, its grants */
 	IPC_ROOM,           /* RCPT: has the recipient that was granted last room for more? */
 	IPC_DELIVER_BEGIN,  /* DATA: for all granted recipients of this transaction */

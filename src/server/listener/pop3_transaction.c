@@ -267,6 +267,16 @@ static bool send_marks(struct pop3_session *p)
 	}
 }
 
+/* Storage has let go of the maildrop already, or will before it does anything else for us. */
+static void say_good_bye(struct pop3_session *p)
+{
+	(void)close(p->snapshot);
+	p->snapshot = -1;
+	(void)pop3_state_next(&p->state, POP3_EVENT_DONE);
+	pop3_ok(p, "good bye");
+	pop3_hang_up(p, "quit");
+}
+
 static void do_quit(struct pop3_session *p)
 {
 	union ipc_msg *const m = &p->base.listener->msg;
@@ -274,6 +284,16 @@ static void do_quit(struct pop3_session *p)
 
 	assert(updating);
 	(void)updating;
+	/* Nothing is to be done that could fail: most sessions find nothing new, and needn't wait.
+	 */
+	if (p->deleted.marked == 0) {
+		ipc_start(m, IPC_CLOSE, p->base.id);
+		if (session_send(&p->base, IPC_STORAGE, m))
+			say_good_bye(p);
+		else
+			p->storage_lost = true;
+		return;
+	}
 	if (!send_marks(p)) {
 		p->storage_lost = true;
 		return;
@@ -285,17 +305,15 @@ static void do_quit(struct pop3_session *p)
 
 void pop3_committed(struct pop3_session *p, const struct ipc_committed *m)
 {
-	/* Storage has let go of the maildrop already. */
-	(void)close(p->snapshot);
-	p->snapshot = -1;
-	(void)pop3_state_next(&p->state, POP3_EVENT_DONE);
 	if (m->status == IPC_OK) {
 		p->removed = m->removed;
 		metric_add(METRIC_DELETED, m->removed);
-		pop3_ok(p, "good bye");
-		pop3_hang_up(p, "quit");
+		say_good_bye(p);
 		return;
 	}
+	(void)close(p->snapshot);
+	p->snapshot = -1;
+	(void)pop3_state_next(&p->state, POP3_EVENT_DONE);
 	pop3_err(p, m->status == IPC_PERMANENT ? POP3_CODE_SYS_PERM : POP3_CODE_SYS_TEMP,
 		 "QUIT: some deleted messages not removed");
 	pop3_hang_up(p, "quit, but nothing could be deleted");
