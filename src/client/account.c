@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "base/out.h"
 #include "base/value.h"
+#include "net/dial_proxy.h"
 #include "client/account_priv.h"
 #include "client/pin.h"
 
@@ -174,6 +175,8 @@ const char *account_check(const struct account *a)
 		return "there is no maildir";
 	if (sources > 1)
 		return "password, password_command and password_file exclude each other";
+	if (a->proxy[0] != '\0' && dial_proxy_check(a->proxy) != NULL)
+		return dial_proxy_check(a->proxy);
 	if (!pin_check(span_str(a->pin)))
 		return "pin must be sha256// and 44 letters of base64, with ';' between several";
 	if (a->tls == ACCOUNT_TLS_NONE && a->pin[0] != '\0')

@@ -37,7 +37,8 @@ struct account {
 	uint32_t port; /* 0: what tls says, see account_port() */
 	uint32_t tls;  /* enum account_tls */
 	char cafile[LIMIT_PATH];
-	char pin[512]; /* pin.h's */
+	char pin[512];   /* pin.h's */
+	char proxy[512]; /* dial_proxy.h's */
 
 	char user[LIMIT_USER + 1];
 	char auth[32]; /* a mechanism, in lower case, or "auto" */

@@ -42,6 +42,8 @@ const struct account_row account_rows[ACCOUNT_ROWS] = {
 	 FILE_PATH(cafile)},
 	{{"pin", "string", "", "the server's public key must be this one: sha256//BASE64", "PIN"},
 	 TEXT(pin)},
+	{{"proxy", "string", "", "connect through socks5://HOST:PORT or http://HOST:PORT", "PROXY"},
+	 TEXT(proxy)},
 	{{"user", "string", "", "who logs in", "NAME"}, TEXT(user)},
 	{{"auth", "choice", "auto", "how to log in; auto: the best way that the server offers", "HOW"},
 	 TEXT(auth), .choices = auth_choices},

@@ -138,7 +138,8 @@ static int on_account_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void 
 		return -1;
 	*(const char **)result = value;
 	if (account_set(a, i, value, &why)) {
-		reading.has_password = reading.has_password || a->password[0] != '\0';
+		reading.has_password = reading.has_password || a->password[0] != '\0' ||
+				       strchr(a->proxy, '@') != NULL;
 		return 0;
 	}
 	complain(cfg->line, "%s", why.text);

@@ -120,6 +120,7 @@ static enum fetch_status log_in(struct session *s, struct ssl_ctx_st *tls)
 	int fd;
 	const int r = dial(&(struct dial_options){.host = a->host,
 						  .port = account_port(a),
+						  .proxy = a->proxy,
 						  .timeout_ms = a->timeout * 1000,
 						  .stop_fd = s->options->stop_fd},
 			   &fd, s->err);

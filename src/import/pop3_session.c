@@ -103,6 +103,7 @@ static int log_in(struct import_pop3 *s, const char *password, struct err *err)
 	if (r == 0)
 		r = dial(&(struct dial_options){.host = s->account.host,
 						.port = account_port(&s->account),
+						.proxy = s->account.proxy,
 						.timeout_ms = IDLE_MS,
 						.stop_fd = -1},
 			 &fd, err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/dial_proxy.h"
 #include "net/resolve.h"
 #include "net/wait.h"
 
@@ -164,6 +165,8 @@ int dial(const struct dial_options *options, int *ret_fd, struct err *err)
 	int r;
 
 	assert(options->timeout_ms > 0);
+	if (options->proxy != NULL && options->proxy[0] != '\0')
+		return dial_proxy(options->proxy, options, ret_fd, err);
 	r = resolve(options->host, options->port, until_ms, options->stop_fd, &list, err);
 	if (r < 0)
 		return r;

@@ -11,7 +11,8 @@
 #include "base/err.h"
 
 struct dial_options {
-	const char *host; /* a name, or an IPv4 or IPv6 address in figures */
+	const char *host;  /* a name, or an IPv4 or IPv6 address in figures */
+	const char *proxy; /* as dial_proxy.h has it; NULL or "": none */
 	uint16_t port;
 	uint32_t timeout_ms; /* for resolving and connecting together; not 0 */
 	int stop_fd;         /* as in stream.h; -1: nothing stops it */
@@ -30,6 +31,8 @@ struct dial_options {
  *	-ETIMEDOUT   nobody has answered in time
  *	-ECANCELED   stop_fd
  *	-ECONNREFUSED …   what the first address said that can be reached at all
+ *
+ * and through a proxy what dial_proxy() says.
  *
  * BUGS: a resolver that hangs keeps one thread until it has given up, though dial()
  * returns in time.
