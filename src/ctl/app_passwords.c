@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "auth/app_password.h"
 #include "auth/app_password_use.h"
+#include "auth/user_name.h"
 #include "ctl/ctl.h"
 #include "ctl/users_edit.h"
 
@@ -140,6 +141,18 @@ int ctl_app_password_add(struct ctl *ctl)
 	return r != EX_OK ? r : ctl_printed();
 }
 
+/*
+ * Whose passwords ctl->name means: also those of somebody who has gone from a database that knows
+ * nothing of them, or is away.
+ */
+static int find_owner(const struct ctl *ctl, char ret_name[LIMIT_USER + 1])
+{
+	if (user_name_normalise(span_str(ctl->name), ret_name) &&
+	    ctl_app_password_count(ctl, ret_name) > 0)
+		return EX_OK;
+	return ctl_find_user(ctl, ret_name);
+}
+
 int ctl_app_password_revoke(struct ctl *ctl)
 {
 	const char *path = ctl->config.app_passwords_file;
@@ -151,7 +164,7 @@ int ctl_app_password_revoke(struct ctl *ctl)
 
 	if (path[0] == '\0')
 		return no_file(ctl);
-	r = ctl_find_user(ctl, user);
+	r = find_owner(ctl, user);
 	if (r != EX_OK)
 		return r;
 	r = users_edit_begin(path, false, (gid_t)-1, &edit, &err);
@@ -299,7 +312,7 @@ int ctl_app_password_list(struct ctl *ctl)
 
 	if (ctl->config.app_passwords_file[0] == '\0')
 		return no_file(ctl);
-	r = ctl_find_user(ctl, user);
+	r = find_owner(ctl, user);
 	if (r != EX_OK)
 		return r;
 	(void)snprintf(path, sizeof(path), "%s" APP_PASSWORD_USE_SUFFIX,

@@ -97,7 +97,7 @@ int ctl_app_password_forget(struct ctl *ctl, const char *user);
 /* How many the user has. */
 size_t ctl_app_password_count(const struct ctl *ctl, const char *user);
 
-/* ctl->name as the file of users has it. An exit status; EX_NOUSER is said. */
+/* ctl->name as its database has it. An exit status; what failed is said. */
 int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1]);
 
 /* Whose group a file is that root makes, and that those who check passwords must read; or -1. */

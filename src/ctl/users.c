@@ -72,10 +72,9 @@ bool users_find(const struct users_edit *e, const struct names *names, struct us
 
 int users_no_such(const struct ctl *ctl)
 {
-	if (ctl->config.userdb.n > 0)
-		return ctl_complain(EX_NOUSER, "there is no user '%s'", ctl->name);
-	return ctl_complain(EX_NOUSER, "there is no user '%s' in '%s'", ctl->name,
-			    ctl->config.users_file);
+	return ctl_complain(
+		EX_NOUSER, "there is no user '%s' in '%s'%s", ctl->name, ctl->config.users_file,
+		ctl->config.userdb.n > 1 ? ": users of another database are changed there" : "");
 }
 
 /* A scheme that can be made, or NULL after saying which there are. */
@@ -314,23 +313,6 @@ static int set_secret(const struct ctl *ctl, const struct names *names, const st
 	return r != EX_OK ? r : ctl_printed();
 }
 
-int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1])
-{
-	struct names names;
-	const char *name;
-	bool exists;
-	int r = users_read_names(ctl, &names);
-
-	if (r == EX_OK)
-		r = look(ctl, &names, &exists, &name);
-	if (r != EX_OK)
-		return r;
-	if (!exists)
-		return users_no_such(ctl);
-	memcpy(ret_name, name, strlen(name) + 1);
-	return EX_OK;
-}
-
 int ctl_user_passwd(struct ctl *ctl)
 {
 	const char *scheme = scheme_of(ctl);
@@ -479,38 +461,65 @@ static void print_user(const struct ctl *ctl, const struct user_record *record)
 	users_print_rules(ctl, &record->rules);
 }
 
-int ctl_user_show(struct ctl *ctl)
+/* In whatever database it is. The caller wipes the record. An exit status. */
+static int find_record(const struct ctl *ctl, const struct names *names,
+		       struct user_record *ret_record)
 {
-	struct user_record record;
-	struct names names;
 	bool noticed;
-	int status = users_read_names(ctl, &names);
-
-	if (status != EX_OK)
-		return status;
-
+	int status;
 	struct userdb *db = databases_open(ctl, &noticed, &status);
 
 	if (db == NULL)
 		return status;
-	switch (databases_find(db, names.name, &record)) {
+	switch (databases_find(db, names->name, ret_record)) {
 	case USERDB_FOUND:
-		print_user(ctl, &record);
-		secret_wipe(&record, sizeof(record));
-		status = ctl_printed();
-		break;
-	case USERDB_UNKNOWN:
-		status = users_no_such(ctl);
+		status = EX_OK;
 		break;
 	case USERDB_AWAY:
 		/* Of a file, that is what it is when it's empty. */
-		status = userdb_fd(db) < 0
-				 ? users_no_such(ctl)
-				 : ctl_complain(EX_TEMPFAIL,
-						"not every database could be asked for '%s'",
-						ctl->name);
+		if (userdb_fd(db) >= 0) {
+			status = ctl_complain(EX_TEMPFAIL,
+					      "not every database could be asked for '%s'",
+					      ctl->name);
+			break;
+		}
+		/* fall through */
+	case USERDB_UNKNOWN:
+		status = ctl->config.userdb.n > 0
+				 ? ctl_complain(EX_NOUSER, "there is no user '%s'", ctl->name)
+				 : users_no_such(ctl);
 		break;
 	}
 	userdb_free(db);
 	return status;
+}
+
+int ctl_find_user(const struct ctl *ctl, char ret_name[LIMIT_USER + 1])
+{
+	struct user_record record;
+	struct names names;
+	int status = users_read_names(ctl, &names);
+
+	if (status == EX_OK)
+		status = find_record(ctl, &names, &record);
+	if (status != EX_OK)
+		return status;
+	memcpy(ret_name, record.name, sizeof(record.name));
+	secret_wipe(&record, sizeof(record));
+	return EX_OK;
+}
+
+int ctl_user_show(struct ctl *ctl)
+{
+	struct user_record record;
+	struct names names;
+	int status = users_read_names(ctl, &names);
+
+	if (status == EX_OK)
+		status = find_record(ctl, &names, &record);
+	if (status != EX_OK)
+		return status;
+	print_user(ctl, &record);
+	secret_wipe(&record, sizeof(record));
+	return ctl_printed();
 }

@@ -28,7 +28,7 @@ bool users_find(const struct users_edit *e, const struct names *names, struct us
 /* False after saying that the server doesn't read the file of users, but other databases. */
 bool users_can_edit(const struct ctl *ctl);
 
-/* Says so, and returns what to exit with. */
+/* Says that the file has none, and returns what to exit with. */
 int users_no_such(const struct ctl *ctl);
 
 /* ---- users_usage.c ---- */

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import PASSWORD, RESTANTED, Daemon, wait_until
+from harness import PASSWORD, RESTANTECTL, RESTANTED, Daemon, wait_until
 from lmtp_client import Lmtp
 from scram_client import Scram, keys
 from wire import PATIENCE
@@ -78,7 +78,7 @@ def need_kind(kind):
 
 def daemon_options(database, daemon):
     return {'userdb': [f'passwd-file:{daemon.users}', database.spec], 'apop': True,
-            'max_bad_commands': 1000, 'max_connections_per_user': 0}
+            'app_passwords_file': daemon.dir / 'app-passwords', 'max_bad_commands': 1000, 'max_connections_per_user': 0}
 
 
 def try_login(server, user, password=PASSWORD):
@@ -227,6 +227,25 @@ class DatabaseChecks:
         if self.can_list:
             names = server.ctl('user', 'list').stdout.decode().split('\n')
             assert {'ada', 'bob', 'cy@example.net', 'user0', 'user199'} <= set(names)
+
+    def test_an_application_password(self, server, database):
+        """Which its user's database knows nothing of; it can be taken away when the user has gone from there."""
+        database.put('phoned', {'password': '{PLAIN}' + PASSWORD})
+        shown = server.ctl('app-password', 'add', 'Phoned@example.org', 'phone').stdout.decode().strip()
+        server.secrets.add(shown)
+        assert is_let_in(server, 'phoned', shown)
+        assert 'application passwords: 1\n' in server.ctl('user', 'show', 'phoned').stdout.decode()
+        database.remove('phoned')
+        assert not is_let_in(server, 'phoned', shown)
+        server.ctl('app-password', 'revoke', 'phoned', 'phone')
+
+    @pytest.mark.parametrize('command', ['passwd', 'remove', 'set'])
+    def test_it_is_not_ours_to_change(self, server, command):
+        words = ['quota_messages=1'] if command == 'set' else []
+        result = subprocess.run([RESTANTECTL, '-c', server.conf, 'user', command, 'ada', *words], capture_output=True,
+                                timeout=PATIENCE, check=False)
+        assert result.returncode == 67
+        assert f"no user 'ada' in '{server.users}': users of another database".encode() in result.stderr
 
     # ---- it doesn't ----
 
