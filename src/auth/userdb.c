@@ -30,7 +30,9 @@ struct userdb {
 	struct userdb_source sources[USERDB_SOURCES_MAX];
 	unsigned n_sources;
 	unsigned running; /* queries */
-	int epoll;        /* the sources' descriptors; -1: none has one */
+	uint32_t first_uid;
+	struct userdb_pam_asker pam;
+	int epoll; /* the sources' descriptors; -1: none has one */
 };
 
 struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notice, void *arg)
@@ -42,6 +44,7 @@ struct userdb *userdb_new(const struct userdb_rules *rules, userdb_notice *notic
 	for (size_t i = 0; i < sizeof(db->domain) - 1 && rules->default_domain[i] != '\0'; i++)
 		db->domain[i] = span_ascii_lower(rules->default_domain[i]);
 	(void)snprintf(db->delimiters, sizeof(db->delimiters), "%s", rules->recipient_delimiter);
+	db->first_uid = rules->first_uid;
 	db->notice = notice;
 	db->notice_arg = arg;
 	db->epoll = -1;
@@ -93,8 +96,8 @@ static const struct {
 		    struct err *err);
 	bool network; /* what answers may be on another machine */
 } kinds[] = {
-	{"passwd-file:", open_passwd_file, false},
-	{"sqlite:", userdb_sqlite_open, false},
+	{"passwd-file:", open_passwd_file, false}, {"sqlite:", userdb_sqlite_open, false},
+	{"pam:", userdb_pam_open, false},
 #ifdef USERDB_PGSQL
 	{"pgsql:", userdb_pgsql_open, true},
 #endif
@@ -123,6 +126,8 @@ static int add(struct userdb *db, const char *text, struct err *err)
 			.argument = text + n,
 			.notice = db->notice,
 			.notice_arg = db->notice_arg,
+			.first_uid = db->first_uid,
+			.pam = db->pam,
 		};
 
 		if (strncmp(text, kinds[i].kind, n) != 0)
@@ -144,6 +149,11 @@ static int add(struct userdb *db, const char *text, struct err *err)
 	}
 	return err_set(err, EINVAL, "'%s' is no kind of database that this program was built with",
 		       text);
+}
+
+void userdb_use_pam(struct userdb *db, const struct userdb_pam_asker *asker)
+{
+	db->pam = *asker;
 }
 
 int userdb_add(struct userdb *db, const char *spec, struct err *err)
@@ -224,6 +234,15 @@ void userdb_dispatch(struct userdb *db)
 
 		s->ops->dispatch(s->state);
 	}
+}
+
+bool userdb_may_be_away(const struct userdb *db)
+{
+	for (unsigned i = 0; i < db->n_sources; i++) {
+		if (db->sources[i].ops->cancel != NULL)
+			return true;
+	}
+	return false;
 }
 
 bool userdb_is_idle(const struct userdb *db)

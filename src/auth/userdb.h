@@ -73,6 +73,7 @@ struct userdb_query {
 struct userdb_rules {
 	const char *default_domain;      /* "" for none */
 	const char *recipient_delimiter; /* any octet of it begins the detail; "" for none */
+	uint32_t first_uid;              /* users of this machine below it are none */
 };
 
 /* What an operator should know; once for each new trouble, not for each lookup. */
@@ -94,9 +95,9 @@ int userdb_add_passwd_file(struct userdb *db, const char *path);
 
 /*
  * Adds a database behind those that are there: "passwd-file:PATH", or "sqlite:PATH",
- * "pgsql:PATH" or "ldap:PATH", where PATH is a file that says how it is asked. Nothing is connected
- * to yet, and a database that is away is no failure. -EINVAL and the like with *err, which names
- * file and line; -ENOMEM.
+ * "pgsql:PATH" or "ldap:PATH", where PATH is a file that says how it is asked, or "pam:SERVICE"
+ * (userdb_pam.h). Nothing is connected to yet, and a database that is away is no failure. -EINVAL
+ * and the like with *err, which names file and line; -ENOMEM.
  */
 int userdb_add(struct userdb *db, const char *spec, struct err *err);
 
@@ -118,6 +119,9 @@ void userdb_add_away(struct userdb *db);
  */
 int userdb_fd(const struct userdb *db);
 void userdb_dispatch(struct userdb *db);
+
+/* Some database may be away: it doesn't answer at once, or from another process. */
+bool userdb_may_be_away(const struct userdb *db);
 
 /* No query is running. */
 bool userdb_is_idle(const struct userdb *db);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "auth/userdb.h"
+#include "auth/userdb_pam.h"
 
 /* A source's answer, or "later": then it calls userdb_answer() from the loop, or cancel() comes. */
 #define USERDB_LATER ((enum userdb_status)(USERDB_AWAY + 1))
@@ -46,6 +47,8 @@ struct userdb_spec {
 	const char *argument; /* what is behind the ':' */
 	userdb_notice *notice;
 	void *notice_arg;
+	uint32_t first_uid;          /* of users of this machine */
+	struct userdb_pam_asker pam; /* ask NULL: there is none */
 };
 
 /* What a source said "later" about. */
@@ -80,5 +83,7 @@ int userdb_sqlite_open(const struct userdb_spec *spec, struct userdb_source *ret
 		       struct err *err);
 int userdb_pgsql_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
 		      struct err *err);
+int userdb_pam_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
+		    struct err *err);
 int userdb_ldap_open(const struct userdb_spec *spec, struct userdb_source *ret_source,
 		     struct err *err);

@@ -17,6 +17,7 @@ struct userdb *databases_open(const struct ctl *ctl, bool *noticed, int *ret_sta
 	const struct userdb_rules rules = {
 		.default_domain = ctl->config.default_domain,
 		.recipient_delimiter = ctl->config.recipient_delimiter,
+		.first_uid = ctl->config.pam_first_uid,
 	};
 	struct userdb *db = userdb_new(&rules, on_notice, noticed);
 	struct err err = {.text = "no memory"};

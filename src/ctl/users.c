@@ -477,7 +477,7 @@ static int find_record(const struct ctl *ctl, const struct names *names,
 		break;
 	case USERDB_AWAY:
 		/* Of a file, that is what it is when it's empty. */
-		if (userdb_fd(db) >= 0) {
+		if (userdb_may_be_away(db)) {
 			status = ctl_complain(EX_TEMPFAIL,
 					      "not every database could be asked for '%s'",
 					      ctl->name);

@@ -309,6 +309,46 @@ void config_databases(const struct config *c, struct config_databases *ret)
 	(void)snprintf(ret->spec[0], sizeof(ret->spec[0]), "passwd-file:%s", c->users_file);
 }
 
+static const char pam_kind[] = "pam:";
+
+static bool is_pam(const char *spec)
+{
+	return strncmp(spec, pam_kind, sizeof(pam_kind) - 1) == 0;
+}
+
+bool config_has_pam(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->userdb.n; i++) {
+		if (is_pam(c->userdb.spec[i]))
+			return true;
+	}
+	return false;
+}
+
+bool config_keeps_secrets(const struct config *c)
+{
+	for (uint32_t i = 0; i < c->userdb.n; i++) {
+		if (!is_pam(c->userdb.spec[i]))
+			return true;
+	}
+	return c->userdb.n == 0;
+}
+
+bool config_offers_apop(const struct config *c)
+{
+	return c->apop && config_keeps_secrets(c);
+}
+
+bool config_is_pam_service(const struct config *c, const char *service)
+{
+	for (uint32_t i = 0; i < c->userdb.n; i++) {
+		if (is_pam(c->userdb.spec[i]) &&
+		    strcmp(c->userdb.spec[i] + sizeof(pam_kind) - 1, service) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool config_reads_users_file(const struct config *c)
 {
 	static const char kind[] = "passwd-file:";
@@ -336,6 +376,9 @@ const char *config_warning(const struct config *c, unsigned i)
 		c->auth_penalty_max >= c->login_timeout
 			? "who guesses right after all has no time left: auth_penalty_max isn't "
 			  "below login_timeout"
+			: NULL,
+		c->apop && !config_keeps_secrets(c)
+			? "apop has no effect: PAM tells nobody a user's password"
 			: NULL,
 	};
 

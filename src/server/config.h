@@ -116,7 +116,10 @@ struct config {
 	char oauth_scope[256];
 	char oauth_user_claim[64];
 	uint32_t oauth_cache_seconds;
-	bool apop; /* greet with a timestamp, offer APOP and CRAM-MD5 */
+	uint32_t pam_first_uid; /* users of this machine below it are none here */
+	uint32_t pam_processes; /* that verify passwords at a time */
+	uint32_t pam_timeout;   /* seconds that a module may take */
+	bool apop;              /* greet with a timestamp, offer APOP and CRAM-MD5 */
 
 	/* Mail */
 	char store_driver[32];
@@ -169,6 +172,16 @@ struct maildrop_bounds config_bounds(const struct config *c);
 
 /* The user databases, also where userdb names none and users_file is the only one. */
 void config_databases(const struct config *c, struct config_databases *ret);
+
+/* Of them, whether any is PAM; and whether any is not: then some may know what SCRAM wants. */
+bool config_has_pam(const struct config *c);
+bool config_keeps_secrets(const struct config *c);
+
+/* APOP and CRAM-MD5 are on, and can work. */
+bool config_offers_apop(const struct config *c);
+
+/* Whether PAM is asked as this service. */
+bool config_is_pam_service(const struct config *c, const char *service);
 
 /* False when userdb names databases, and none of them is users_file. */
 bool config_reads_users_file(const struct config *c);

@@ -191,9 +191,20 @@ static bool add_certificate(struct config_reading *rd, const struct config_row *
 	return true;
 }
 
-/* What is behind the ':' is a file, but PAM's may be a service. */
+/* A file below /etc/pam.d. */
+static bool is_service(const char *name)
+{
+	const size_t n = strlen(name);
+
+	return n > 0 && n < 64 && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       n;
+}
+
+/* What is behind the ':' is a file, but for PAM's, a service. */
 static const char *wrong_with_database(const char *text)
 {
+	static const char pam[] = "pam:";
 	static const char *const kinds[] = {"passwd-file:", "sqlite:", "pgsql:", "ldap:"};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -203,7 +214,11 @@ static const char *wrong_with_database(const char *text)
 			continue;
 		return text[n] == '/' ? NULL : "an absolute path must stand behind the ':'";
 	}
-	return "it must begin with passwd-file:, sqlite:, pgsql: or ldap:";
+	if (strncmp(text, pam, sizeof(pam) - 1) == 0)
+		return is_service(text + sizeof(pam) - 1)
+			       ? NULL
+			       : "a service's name, as in /etc/pam.d, must stand behind the ':'";
+	return "it must begin with passwd-file:, sqlite:, pgsql:, ldap: or pam:";
 }
 
 static bool add_database(struct config_reading *rd, const struct config_row *row, int line,

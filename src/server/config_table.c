@@ -135,6 +135,12 @@ const struct config_row config_rows[] = {
 	{{"oauth_cache_seconds", "duration", "5m",
 	  "how long an answer about a token is remembered; 0: not at all"},
 	 SECONDS(oauth_cache_seconds, 0, 3600)},
+	{{"pam_first_uid", "number", "1000", "users of this machine with a lower uid are none here"},
+	 NUM(pam_first_uid, 1, UINT32_MAX - 1)},
+	{{"pam_processes", "number", "8", "how many passwords PAM verifies at a time"},
+	 NUM(pam_processes, 1, 256)},
+	{{"pam_timeout", "duration", "30s", "the longest that PAM may take with one"},
+	 SECONDS(pam_timeout, 1, 600)},
 	{{"apop", "bool", "no", "offer APOP and CRAM-MD5 to users with {PLAIN} secrets"},
 	 .kind = BOOL, AT(apop)},
 

@@ -85,7 +85,7 @@ struct row {
 			CHECK_END, 0, 0 \
 		}                       \
 	}
-#define TO_CHILDREN (FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE) | FROM(MONITOR))
+#define TO_CHILDREN (FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE) | FROM(MONITOR) | FROM(PAM))
 
 /* A member that a struct has and no list names would be one that nobody checks. */
 _Static_assert(sizeof(struct ipc_auth_pass) == offsetof(struct ipc_auth_pass, zero) + 7, "padding");
@@ -96,6 +96,8 @@ _Static_assert(offsetof(struct ipc_external, zero) ==
 _Static_assert(offsetof(struct ipc_sasl, has_initial) == offsetof(struct ipc_sasl, binding) +
 								 2 * sizeof(uint32_t) + 32 +
 								 2 * sizeof(uint32_t) + 64,
+	       "padding");
+_Static_assert(sizeof(struct ipc_pam_verify) == offsetof(struct ipc_pam_verify, zero) + 7,
 	       "padding");
 _Static_assert(sizeof(struct ipc_delivered) == offsetof(struct ipc_delivered, zero) + 4, "padding");
 _Static_assert(sizeof(struct ipc_grant) == offsetof(struct ipc_grant, address) + LIMIT_ADDRESS + 1,
@@ -201,6 +203,19 @@ static const struct row rows[IPC_TYPES] = {
 		CHECKS(STATUS(ipc_result), ZERO(ipc_result, zero))},
 	[IPC_DELIVERED] = {"delivered", FROM(STORAGE), FROM(LISTENER), FD_NEVER, SESSION_SET,
 		sizeof(struct ipc_delivered), ARRAY(ipc_delivered, n, status), NULL},
+
+	[IPC_PAM_FIND] = {"pam-find", FROM(AUTH), FROM(PAM), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_pam_find), NULL, CHECKS(STR(ipc_pam_find, user))},
+	[IPC_PAM_VERIFY] = {"pam-verify", FROM(AUTH), FROM(PAM), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_pam_verify), NULL,
+		CHECKS(STR(ipc_pam_verify, user), STR(ipc_pam_verify, service), STR(ipc_pam_verify, remote),
+		       STR(ipc_pam_verify, password), ZERO(ipc_pam_verify, zero))},
+	[IPC_PAM_CANCEL] = {"pam-cancel", FROM(AUTH), FROM(PAM), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_plain), NULL, NULL},
+	[IPC_PAM_ANSWER] = {"pam-answer", FROM(PAM), FROM(AUTH), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_pam_answer), NULL,
+		CHECKS(STATUS(ipc_pam_answer), ZERO(ipc_pam_answer, zero), STR(ipc_pam_answer, user),
+		       STR(ipc_pam_answer, home))},
 
 	[IPC_PING] = {"ping", FROM(MASTER), TO_CHILDREN, FD_NEVER, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},

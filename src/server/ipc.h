@@ -28,6 +28,7 @@ enum ipc_role {
 	IPC_AUTH,
 	IPC_STORAGE,
 	IPC_MONITOR, /* metrics */
+	IPC_PAM,     /* users of this machine */
 	IPC_ROLES
 };
 
@@ -72,6 +73,13 @@ enum ipc_type {
 	IPC_ROOM_REPLY,    /* if not, its grant is forgotten */
 	IPC_DELIVER_READY, /* descriptor on success: where to write */
 	IPC_DELIVERED,     /* one status for each recipient, in the order of the grants */
+
+	/* auth to pam */
+	IPC_PAM_FIND,   /* is this a user of this machine? */
+	IPC_PAM_VERIFY, /* is this the user's password? */
+	IPC_PAM_CANCEL, /* nobody waits for the answer any more */
+	/* pam to auth */
+	IPC_PAM_ANSWER,
 
 	/* master to all, and back: all that was said before has been heard, and the loop turns */
 	IPC_PING,
@@ -317,6 +325,31 @@ struct ipc_delivered {
 	uint8_t zero[4];
 };
 
+struct ipc_pam_find {
+	struct ipc_head head; /* session: a number that auth never uses again */
+	char user[LIMIT_USER + 1];
+};
+
+struct ipc_pam_verify {
+	struct ipc_head head;
+	char user[LIMIT_USER + 1];
+	char service[64]; /* one of the configuration's */
+	char remote[56];  /* as in struct ipc_origin */
+	char password[LIMIT_PASSWORD + 1];
+	char zero[7];
+};
+
+/* User, home and ids are those of IPC_PAM_FIND's user; else "" and 0. */
+struct ipc_pam_answer {
+	struct ipc_head head;
+	uint32_t status; /* OK (is one, is right), NO_USER, BAD_CREDENTIALS or TEMPORARY */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t zero;
+	char user[LIMIT_USER + 1];
+	char home[LIMIT_PATH];
+};
+
 union ipc_msg {
 	struct ipc_head head;
 	struct ipc_plain plain;
@@ -340,6 +373,9 @@ union ipc_msg {
 	struct ipc_committed committed;
 	struct ipc_deliver_commit deliver_commit;
 	struct ipc_delivered delivered;
+	struct ipc_pam_find pam_find;
+	struct ipc_pam_verify pam_verify;
+	struct ipc_pam_answer pam_answer;
 };
 
 /*

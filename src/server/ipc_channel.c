@@ -38,10 +38,8 @@ static unsigned depth;
 static const char *role_name(enum ipc_role role)
 {
 	static const char *const names[IPC_ROLES] = {
-		[IPC_MASTER] = "master",
-		[IPC_LISTENER] = "listener",
-		[IPC_AUTH] = "auth",
-		[IPC_STORAGE] = "storage",
+		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
+		[IPC_STORAGE] = "storage", [IPC_PAM] = "pam",
 	};
 
 	return names[role];

@@ -87,6 +87,36 @@ int privileges_drop(const char *user, bool as_owners, struct err *err)
 	return 0;
 }
 
+/* What we may do now. A container or a service manager may have taken some already. */
+static uint64_t permitted(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{.permitted = 0}};
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
+int privileges_keep_for_pam(struct err *err)
+{
+	static const unsigned kept[] = {CAP_AUDIT_WRITE, CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,
+					CAP_KILL,        CAP_SETGID, CAP_SETUID};
+	uint64_t wanted = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		wanted |= UINT64_C(1) << kept[i];
+	if (geteuid() == 0) {
+		const int r = limit_capabilities(wanted & permitted());
+
+		if (r < 0)
+			return err_sys(err, -r, "cannot drop capabilities");
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, errno, "cannot set no_new_privs");
+	return 0;
+}
+
 int privileges_forbid_dumps(struct err *err)
 {
 	const struct rlimit none = {0, 0};

@@ -17,6 +17,13 @@
 int privileges_drop(const char *user, bool as_owners, struct err *err);
 
 /*
+ * Stays root, if started by root, for PAM's modules: they read /etc/shadow, keep counters
+ * of their own, become the user, write to the system's audit. What else root may do goes for
+ * good, and no_new_privs is set. 0 or negative errno.
+ */
+int privileges_keep_for_pam(struct err *err);
+
+/*
  * No core is written of this process, and no other of its user may look into it: it
  * has passwords, keys and mail in its memory. After privileges_drop(), which could
  * undo it. A build with sanitizers can be looked into, for a leak checker does.

@@ -37,10 +37,8 @@ void process_title_init(int argc, char **argv)
 static void name_process(const struct process *p)
 {
 	static const char *const names[IPC_ROLES] = {
-		[IPC_LISTENER] = "listener",
-		[IPC_AUTH] = "auth",
-		[IPC_STORAGE] = "storage",
-		[IPC_MONITOR] = "monitor",
+		[IPC_LISTENER] = "listener", [IPC_AUTH] = "auth", [IPC_STORAGE] = "storage",
+		[IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
 	};
 	const char *const role = names[p->ops->role];
 	char name[32];
@@ -252,7 +250,8 @@ static int become(struct process *p, struct err *err)
 {
 	const char *const user = p->ops->role == IPC_STORAGE ? p->config->mail_user
 							     : p->config->server_user;
-	int r = privileges_drop(user, p->ops->role == IPC_STORAGE, err);
+	int r = p->ops->role == IPC_PAM ? privileges_keep_for_pam(err)
+					: privileges_drop(user, p->ops->role == IPC_STORAGE, err);
 
 	if (r == 0)
 		r = privileges_forbid_dumps(err);

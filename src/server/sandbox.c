@@ -125,6 +125,8 @@ static int limit_calls(const struct sandbox_profile *p, struct err *err)
 		r = add_rules(filter, p, p->rules);
 	if (r == 0)
 		r = add_rules(filter, p, p->more);
+	if (r == 0)
+		r = add_rules(filter, p, p->system);
 	if (r < 0) {
 		seccomp_release(filter);
 		return err_sys(err, -r, "cannot make a seccomp filter");

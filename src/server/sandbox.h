@@ -31,6 +31,12 @@ extern const struct sandbox_profile sandbox_auth_network;
 extern const struct sandbox_profile sandbox_storage;
 
 /*
+ * What PAM's modules do, nobody knows in advance: they load code, start programs, reach files
+ * and the network. Only the system itself and other processes' memory are out of reach.
+ */
+extern const struct sandbox_profile sandbox_pam;
+
+/*
  * Seals this process: no_new_privs, Landlock, seccomp. Call it when all descriptors
  * are there, from the only thread; threads that it starts later are sealed as well.
  *

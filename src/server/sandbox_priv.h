@@ -29,6 +29,7 @@ struct sandbox_profile {
 	/* What the filter does with the rules' calls, and with all others. */
 	uint32_t then;
 	uint32_t otherwise;
-	const struct sandbox_rule *rules; /* ends with a NULL name */
-	const struct sandbox_rule *more;  /* the same, or NULL */
+	const struct sandbox_rule *rules;  /* ends with a NULL name */
+	const struct sandbox_rule *more;   /* the same, or NULL */
+	const struct sandbox_rule *system; /* the same, or NULL */
 };

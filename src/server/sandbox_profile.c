@@ -110,15 +110,20 @@ static const struct sandbox_rule worker_rules[] = {
 	ONE("mmap", HAS_ALL(2, PROT_EXEC)),
 	ONE("mprotect", HAS_ALL(2, PROT_EXEC)),
 	ONE("pkey_mprotect", HAS_ALL(2, PROT_EXEC)),
+	ANY("kill"),
+	/* nobody connects to a worker */
+	ANY("bind"), ANY("listen"), ANY("accept"), ANY("accept4"),
+	{.name = NULL},
+};
+
+static const struct sandbox_rule system_rules[] = {
 	/* others */
 	ANY("ptrace"), ANY("process_vm_readv"), ANY("process_vm_writev"),
 	ANY("process_madvise"), ANY("pidfd_open"), ANY("pidfd_getfd"),
-	ANY("pidfd_send_signal"), ANY("kill"), ANY("tkill"),
+	ANY("pidfd_send_signal"), ANY("tkill"),
 	ANY("rt_sigqueueinfo"), ANY("rt_tgsigqueueinfo"), ANY("kcmp"),
 	ONE("fcntl", IS(1, F_SETOWN)), ONE("fcntl", IS(1, F_SETOWN_EX)), ONE("fcntl", IS(1, F_SETSIG)),
 	ONE("prlimit64", IS_NOT(0, 0)),
-	/* nobody connects to a worker */
-	ANY("bind"), ANY("listen"), ANY("accept"), ANY("accept4"),
 	/* the system */
 	ANY("mount"), ANY("umount2"), ANY("pivot_root"), ANY("chroot"),
 	ANY("unshare"), ANY("setns"), ANY("open_tree"), ANY("move_mount"),
@@ -178,6 +183,7 @@ const struct sandbox_profile sandbox_auth = {
 	.otherwise = SCMP_ACT_ALLOW,
 	.rules = worker_rules,
 	.more = unix_rules,
+	.system = system_rules,
 };
 
 const struct sandbox_profile sandbox_auth_network = {
@@ -189,6 +195,7 @@ const struct sandbox_profile sandbox_auth_network = {
 	.otherwise = SCMP_ACT_ALLOW,
 	.rules = worker_rules,
 	.more = ip_rules,
+	.system = system_rules,
 };
 
 /*
@@ -201,4 +208,12 @@ const struct sandbox_profile sandbox_storage = {
 	.otherwise = SCMP_ACT_ALLOW,
 	.rules = worker_rules,
 	.more = unix_rules,
+	.system = system_rules,
+};
+
+const struct sandbox_profile sandbox_pam = {
+	.name = "pam",
+	.then = SCMP_ACT_ERRNO(EPERM),
+	.otherwise = SCMP_ACT_ALLOW,
+	.rules = system_rules,
 };

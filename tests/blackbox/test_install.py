@@ -20,7 +20,7 @@ PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
          'share/man/man8/restantectl.8'}
 EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf',
             'share/restante/fail2ban/filter.d/restante.conf',
-            'share/restante/fail2ban/jail.d/restante.conf'}
+            'share/restante/fail2ban/jail.d/restante.conf', 'share/restante/pam/restante'}
 UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket',
          'lib/systemd/user/restante.service'}
 

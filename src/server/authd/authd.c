@@ -170,6 +170,10 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 	struct authd *ad = p->owner;
 	struct link *old;
 
+	if (peer == IPC_PAM) {
+		authd_pam_link(ad, peer_id, fd);
+		return;
+	}
 	if (peer != IPC_LISTENER && peer != IPC_STORAGE) {
 		log_event(LOG_LEVEL_ERROR, "link-refused", log_num("role", (uint64_t)peer));
 		(void)close(fd);
@@ -313,6 +317,7 @@ static int start(struct process *p, struct err *err)
 	TAILQ_INIT(&ad->listeners);
 	TAILQ_INIT(&ad->turns);
 	TAILQ_INIT(&ad->delayed);
+	TAILQ_INIT(&ad->pam_questions);
 	ad->cache = auth_cache_new();
 	ad->times = login_times_new();
 	ad->guard = guard_new();
@@ -402,6 +407,7 @@ static void stop(struct process *p)
 	if (ad->storage != NULL)
 		close_link(ad->storage);
 	introspector_close(ad->introspector);
+	authd_pam_close(ad);
 	authd_users_close(ad);
 	/* The timer's memory is the last that the loop uses. */
 	uv_close((uv_handle_t *)&ad->delay_timer, on_timer_closed);

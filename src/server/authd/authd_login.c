@@ -43,8 +43,7 @@ static void know(struct request *r)
 	const uint64_t now = clock_mono_ms();
 	const uint64_t seconds = authd_config(r->ad)->auth_cache_seconds;
 
-	/* What answers at once is never away. */
-	if (l->has_record && !l->away && userdb_fd(r->ad->userdb) >= 0)
+	if (l->has_record && !l->away && userdb_may_be_away(r->ad->userdb))
 		known_users_put(r->ad->known, l->user, &l->record, now, now + seconds * 1000);
 }
 
@@ -389,7 +388,7 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m)
 	memcpy(r->login->user, m->user, sizeof(m->user));
 	memcpy(r->login->timestamp, m->timestamp, sizeof(m->timestamp));
 	memcpy(r->login->digest, m->digest, sizeof(m->digest));
-	if (!authd_config(r->ad)->apop) {
+	if (!config_offers_apop(authd_config(r->ad))) {
 		login_refuse(r, IPC_PERMANENT, "apop-is-off");
 		return;
 	}
@@ -526,7 +525,9 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m)
 {
 	const struct sasl_mechanism *mechanism = sasl_mechanism_find(m->mechanism);
 
-	if (mechanism == NULL || (mechanism->needs_secret && !authd_config(l->ad)->apop) ||
+	if (mechanism == NULL ||
+	    (mechanism->needs_secret && !config_offers_apop(authd_config(l->ad))) ||
+	    (mechanism->needs_keys && !config_keeps_secrets(authd_config(l->ad))) ||
 	    (mechanism->takes_token && !config_has_oauth(authd_config(l->ad))) ||
 	    (mechanism->binds && !has_binding(m))) {
 		refuse_unborn(l, m->head.session, IPC_BAD_SASL);

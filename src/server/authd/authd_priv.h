@@ -23,6 +23,7 @@
 #include "auth/sasl_server.h"
 #include "auth/token.h"
 #include "auth/userdb.h"
+#include "auth/userdb_pam.h"
 #include "server/ipc.h"
 #include "server/ipc_channel.h"
 #include "server/process.h"
@@ -32,6 +33,8 @@
 struct authd;
 struct request;
 struct users;
+struct pam_link;
+struct pam_question;
 
 typedef void request_step(struct request *r);
 
@@ -175,6 +178,9 @@ struct authd {
 	int apps_used;                      /* Owned: app_password_use.h. -1: not kept */
 	TAILQ_HEAD(, link) listeners;       /* Owned */
 	struct link *storage;               /* Owned. NULL: away */
+	struct pam_link *pam;               /* Owned. NULL: away */
+	TAILQ_HEAD(, pam_question) pam_questions; /* Owned */
+	uint64_t pam_last_id;
 	LIST_HEAD(, request) requests[AUTHD_BUCKETS];
 	LIST_HEAD(, trier) triers[AUTHD_BUCKETS];
 	LIST_HEAD(, guest) guests[AUTHD_BUCKETS];
@@ -341,8 +347,22 @@ void rcpt_lookup(struct link *l, const struct ipc_rcpt *m);
 /* Those of the configuration from now on. Negative errno: those that were there stay. */
 int authd_users_open(struct authd *ad);
 
+/* Closes databases that were replaced, and that nobody waits for any more. */
+void authd_users_settle(struct authd *ad);
+
 /* No query is running. The loop has to run once more. */
 void authd_users_close(struct authd *ad);
+
+/* ---- authd_pam.c: the process that asks PAM ---- */
+
+/* How a database of users asks there. Borrows ad. */
+struct userdb_pam_asker authd_pam_asker(struct authd *ad);
+
+/* A channel to it; fd is ours. Whoever waits for an older one is told that it is away. */
+void authd_pam_link(struct authd *ad, uint32_t peer_id, int fd);
+
+/* Nobody waits. The loop has to run once more. */
+void authd_pam_close(struct authd *ad);
 
 /* ---- authd_grant.c: what storage is told ---- */
 

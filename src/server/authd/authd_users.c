@@ -79,16 +79,27 @@ static void add_all(struct userdb *db, const struct config *c)
 	}
 }
 
+void authd_users_settle(struct authd *ad)
+{
+	struct users *u;
+	struct users *next;
+
+	for (u = LIST_FIRST(&ad->all_users); u != NULL; u = next) {
+		next = LIST_NEXT(u, all);
+		close_if_retired(u);
+	}
+}
+
 int authd_users_open(struct authd *ad)
 {
 	const struct config *c = authd_config(ad);
 	const struct userdb_rules rules = {
 		.default_domain = c->default_domain,
 		.recipient_delimiter = c->recipient_delimiter,
+		.first_uid = c->pam_first_uid,
 	};
+	const struct userdb_pam_asker asker = authd_pam_asker(ad);
 	struct users *u = calloc(1, sizeof(*u));
-	struct users *old;
-	struct users *next;
 	int r = -ENOMEM;
 
 	if (u == NULL)
@@ -97,6 +108,7 @@ int authd_users_open(struct authd *ad)
 	u->db = userdb_new(&rules, on_notice, NULL);
 	if (u->db == NULL)
 		goto fail;
+	userdb_use_pam(u->db, &asker);
 	add_all(u->db, c);
 	u->polls = userdb_fd(u->db) >= 0;
 	u->poll.data = u;
@@ -109,10 +121,7 @@ int authd_users_open(struct authd *ad)
 	LIST_INSERT_HEAD(&ad->all_users, u, all);
 	ad->users = u;
 	ad->userdb = u->db;
-	for (old = LIST_FIRST(&ad->all_users); old != NULL; old = next) {
-		next = LIST_NEXT(old, all);
-		close_if_retired(old);
-	}
+	authd_users_settle(ad);
 	return 0;
 
 fail:

@@ -21,16 +21,17 @@ struct mechanism {
 	 */
 	bool is_private;
 	bool stored_clear;   /* needs {PLAIN} secrets: only with the apop option */
+	bool by_keys;        /* that are kept of the password */
 	bool binds;          /* to the TLS connection */
 	bool takes_token;    /* only where tokens can be verified */
 	bool by_certificate; /* only for who has shown one */
 };
 
 static const struct mechanism mechanisms[] = {
-	{.name = "SCRAM-SHA-256-PLUS", .is_private = true, .binds = true},
-	{.name = "SCRAM-SHA-1-PLUS", .is_private = true, .binds = true},
-	{.name = "SCRAM-SHA-256", .is_private = true},
-	{.name = "SCRAM-SHA-1", .is_private = true},
+	{.name = "SCRAM-SHA-256-PLUS", .is_private = true, .by_keys = true, .binds = true},
+	{.name = "SCRAM-SHA-1-PLUS", .is_private = true, .by_keys = true, .binds = true},
+	{.name = "SCRAM-SHA-256", .is_private = true, .by_keys = true},
+	{.name = "SCRAM-SHA-1", .is_private = true, .by_keys = true},
 	{.name = "EXTERNAL", .by_certificate = true},
 	{.name = "OAUTHBEARER", .is_private = true, .takes_token = true},
 	{.name = "XOAUTH2", .is_private = true, .takes_token = true},
@@ -84,7 +85,8 @@ static bool has_certificate(const struct pop3_session *p)
 /* By all but whether somebody could listen. */
 static bool is_possible(const struct pop3_session *p, const struct mechanism *m)
 {
-	return (!m->stored_clear || p->base.listener->config->apop) &&
+	return (!m->stored_clear || config_offers_apop(p->base.listener->config)) &&
+	       (!m->by_keys || config_keeps_secrets(p->base.listener->config)) &&
 	       (!m->takes_token || config_has_oauth(p->base.listener->config)) &&
 	       (!m->binds || can_bind(p)) && (!m->by_certificate || has_certificate(p));
 }
@@ -213,7 +215,7 @@ static void do_apop(struct pop3_session *p, const struct pop3_command *c)
 {
 	union ipc_msg *const m = &p->base.listener->msg;
 
-	if (!p->base.listener->config->apop) {
+	if (!config_offers_apop(p->base.listener->config)) {
 		pop3_err(p, POP3_CODE_NONE, "APOP is not offered here");
 		return;
 	}

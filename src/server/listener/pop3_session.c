@@ -80,7 +80,7 @@ static void greet(struct session *s)
 	struct pop3_session *const p = pop3_of(s);
 	char text[160] = "restante is ready";
 
-	if (s->listener->config->apop) {
+	if (config_offers_apop(s->listener->config)) {
 		p->stamp[0] = rand_u64();
 		p->stamp[1] = clock_wall_ns();
 		(void)snprintf(text, sizeof(text), "restante is ready ");

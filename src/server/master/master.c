@@ -138,6 +138,7 @@ static void on_deadline(struct master *m)
 	}
 	log_event(LOG_LEVEL_WARN, "stop-timeout");
 	kill_role(m, IPC_AUTH);
+	kill_role(m, IPC_PAM);
 	kill_role(m, IPC_STORAGE);
 	kill_role(m, IPC_MONITOR);
 }

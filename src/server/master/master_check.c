@@ -73,6 +73,7 @@ static int check_users(const struct config *config, struct err *err)
 	const struct userdb_rules rules = {
 		.default_domain = config->default_domain,
 		.recipient_delimiter = config->recipient_delimiter,
+		.first_uid = config->pam_first_uid,
 	};
 	struct userdb *db = userdb_new(&rules, on_notice, NULL);
 	int r = db == NULL ? err_sys(err, ENOMEM, "cannot read the users") : 0;

@@ -19,6 +19,7 @@
 #include "server/listener/listener.h"
 #include "server/master/master_priv.h"
 #include "server/monitor/monitor.h"
+#include "server/pamd/pamd.h"
 #include "server/stored/stored.h"
 
 /* A child that lived this long had a good start: the next one begins at once. */
@@ -30,7 +31,7 @@ const char *master_role_name(enum ipc_role role)
 {
 	static const char *const names[IPC_ROLES] = {
 		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
-		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",
+		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
 	};
 
 	return names[role];
@@ -43,6 +44,8 @@ static const struct process_ops *ops_of(unsigned slot)
 		return &stored_ops;
 	case SLOT_AUTH:
 		return &authd_ops;
+	case SLOT_PAM:
+		return &pamd_ops;
 	case SLOT_MONITOR:
 		return &monitor_ops;
 	default:
@@ -74,6 +77,8 @@ __attribute__((noreturn)) static void be_child(struct master *m, unsigned slot,
 
 bool master_wants(const struct master *m, unsigned slot)
 {
+	if (slot == SLOT_PAM)
+		return config_has_pam(&m->config);
 	if (slot != SLOT_MONITOR)
 		return true;
 	for (uint32_t i = 0; i < m->config.n_listen; i++) {

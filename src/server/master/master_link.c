@@ -20,7 +20,7 @@ static void tell_link(struct child *to, const struct child *peer, int fd)
 /* Lower hears of the link first. */
 static int rank(enum ipc_role role)
 {
-	return role == IPC_STORAGE ? 0 : role == IPC_AUTH ? 1 : 2;
+	return role == IPC_STORAGE || role == IPC_PAM ? 0 : role == IPC_AUTH ? 1 : 2;
 }
 
 /*
@@ -55,7 +55,8 @@ static void link_two(struct child *a, struct child *b)
 static const enum ipc_role links[IPC_ROLES][IPC_ROLES] = {
 	/* ends with IPC_MASTER, which is connected with everybody */
 	[IPC_STORAGE] = {IPC_LISTENER, IPC_AUTH},
-	[IPC_AUTH] = {IPC_STORAGE, IPC_LISTENER},
+	[IPC_AUTH] = {IPC_STORAGE, IPC_PAM, IPC_LISTENER},
+	[IPC_PAM] = {IPC_AUTH},
 	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH},
 };
 

@@ -21,6 +21,7 @@
 enum {
 	SLOT_STORAGE,
 	SLOT_AUTH,
+	SLOT_PAM,
 	SLOT_MONITOR,
 	SLOT_LISTENER,
 	SLOTS_MAX = SLOT_LISTENER + MASTER_LISTENERS_MAX
@@ -120,7 +121,8 @@ void master_notify_ready(const struct master *m);
 /* Starts what should run and doesn't, if its time has come. */
 void master_start_due(struct master *m);
 
-/* False for a slot that this configuration leaves empty: the monitor's, when nobody asks it. */
+/* False for a slot that this configuration leaves empty: the monitor's when nobody asks it, PAM's.
+ */
 bool master_wants(const struct master *m, unsigned slot);
 
 /* Collects children that have ended. */

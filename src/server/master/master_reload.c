@@ -79,7 +79,7 @@ static void tell_config(struct master *m, int fd)
 
 	ipc_start(&msg, IPC_CONFIG, 0);
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->role == IPC_AUTH || c->role == IPC_STORAGE)
+		if (c->role == IPC_AUTH || c->role == IPC_STORAGE || c->role == IPC_PAM)
 			master_tell(c, &msg, fd);
 	}
 }

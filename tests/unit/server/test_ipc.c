@@ -161,10 +161,27 @@ static const struct member delivered[] = {HEAD(ipc_delivered), M(ipc_delivered, 
 					  M(ipc_delivered, status, STATUSES, 0),
 					  M(ipc_delivered, zero, ANY, 0), END};
 
+static const struct member pam_find[] = {HEAD(ipc_pam_find), M(ipc_pam_find, user, STR, 0), END};
+static const struct member pam_verify[] = {HEAD(ipc_pam_verify),
+					   M(ipc_pam_verify, user, STR, 0),
+					   M(ipc_pam_verify, service, STR, 0),
+					   M(ipc_pam_verify, remote, STR, 0),
+					   M(ipc_pam_verify, password, STR, 0),
+					   M(ipc_pam_verify, zero, ZERO, 0),
+					   END};
+static const struct member pam_answer[] = {HEAD(ipc_pam_answer),
+					   M(ipc_pam_answer, status, MAX, STATUS),
+					   M(ipc_pam_answer, uid, ANY, 0),
+					   M(ipc_pam_answer, gid, ANY, 0),
+					   M(ipc_pam_answer, zero, ZERO, 0),
+					   M(ipc_pam_answer, user, STR, 0),
+					   M(ipc_pam_answer, home, STR, 0),
+					   END};
+
 enum fd { NEVER, ALWAYS, WHEN_OK };
 
 #define A(role) (1U << IPC_##role)
-#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE) | A(MONITOR))
+#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE) | A(MONITOR) | A(PAM))
 
 static const struct row {
 	enum ipc_type type;
@@ -235,6 +252,13 @@ static const struct row {
 	{IPC_DELIVERED, A(STORAGE), A(LISTENER), NEVER, true, sizeof(struct ipc_delivered),
 	 delivered, offsetof(struct ipc_delivered, n), offsetof(struct ipc_delivered, status),
 	 LIMIT_RECIPIENTS},
+	{IPC_PAM_FIND, A(AUTH), A(PAM), NEVER, true, sizeof(struct ipc_pam_find), pam_find, 0, 0,
+	 0},
+	{IPC_PAM_VERIFY, A(AUTH), A(PAM), NEVER, true, sizeof(struct ipc_pam_verify), pam_verify, 0,
+	 0, 0},
+	{IPC_PAM_CANCEL, A(AUTH), A(PAM), NEVER, true, sizeof(struct ipc_plain), plain, 0, 0, 0},
+	{IPC_PAM_ANSWER, A(PAM), A(AUTH), NEVER, true, sizeof(struct ipc_pam_answer), pam_answer, 0,
+	 0, 0},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -29,6 +29,7 @@
 #include "server/listener/listener.h"
 #include "server/master/master.h"
 #include "server/monitor/monitor.h"
+#include "server/pamd/pamd.h"
 #include "server/stored/stored.h"
 
 #define WAIT_MS 20000
@@ -41,7 +42,8 @@ static bool told(const struct process *p, const char *when)
 	static const char *const names[] = {[IPC_LISTENER] = "listener",
 					    [IPC_AUTH] = "auth",
 					    [IPC_STORAGE] = "storage",
-					    [IPC_MONITOR] = "monitor"};
+					    [IPC_MONITOR] = "monitor",
+					    [IPC_PAM] = "pam"};
 	char word[64];
 
 	(void)snprintf(word, sizeof(word), "%s-%s", when, names[p->ops->role]);
@@ -91,6 +93,7 @@ const struct process_ops listener_ops = OPS(IPC_LISTENER);
 const struct process_ops authd_ops = OPS(IPC_AUTH);
 const struct process_ops stored_ops = OPS(IPC_STORAGE);
 const struct process_ops monitor_ops = OPS(IPC_MONITOR);
+const struct process_ops pamd_ops = OPS(IPC_PAM);
 
 #undef OPS
 

@@ -431,6 +431,31 @@ static void auth_with_network(void **state)
 	assert_int_equal(try(&sandbox_auth_network, make_appletalk_socket), REFUSED);
 }
 
+/* PAM's modules do what they like, but not to the system or to other processes' memory. */
+static void pam(void **state)
+{
+	static int (*const works[])(void) = {
+		open_to_write,     run_program,      make_process, make_thread,    make_unix_socket,
+		connect_elsewhere, make_udp6_socket, map_code,     make_data_code, talk,
+	};
+	static int (*const refused[])(void) = {
+		trace_parent,  limit_parent, own_a_socket, kill_parents_thread,
+		make_io_uring, load_bpf,     change_root,
+	};
+
+	(void)state;
+	parent = getpid();
+	write_file();
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+		if (try(&sandbox_pam, works[i]) != WORKS)
+			fail_msg("number %zu doesn't work", i);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (try(&sandbox_pam, refused[i]) != REFUSED)
+			fail_msg("number %zu is not refused", i);
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -447,10 +472,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_listener),
-		cmocka_unit_test(auth),
-		cmocka_unit_test(storage),
-		cmocka_unit_test(auth_with_network),
+		cmocka_unit_test(a_listener), cmocka_unit_test(auth),
+		cmocka_unit_test(storage),    cmocka_unit_test(auth_with_network),
+		cmocka_unit_test(pam),
 	};
 
 #ifdef RESTANTE_UNSEALED
