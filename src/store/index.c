@@ -213,6 +213,7 @@ int index_writer_put(struct index_writer *w, const struct index_record *record)
 	w->header.count++;
 	w->header.octets += record->octets;
 	w->header.growth += record->growth;
+	w->header.away += (record->flags & INDEX_AWAY) != 0 ? 1 : 0;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "store/store_priv.h"
 #include "store/store_sys.h"
+#include "store/view/view.h"
 
 static const struct store_driver *const drivers[] = {&store_maildir_driver, &store_mem_driver};
 
@@ -81,17 +82,31 @@ static int owner_check(const struct store_owner *owner, struct err *err)
 int maildrop_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		  struct err *err)
 {
-	const int r = owner_check(owner, err);
+	int r = owner_check(owner, err);
 
-	return r < 0 ? r : s->driver->open(s, owner, ret_maildrop, err);
+	if (r == 0 && !view_wanted(&owner->rules)) {
+		r = s->driver->open(s, owner, NULL, ret_maildrop, err);
+		if (r == 0)
+			(*ret_maildrop)->driver = s->driver;
+		if (r != STORE_HAS_VIEWS)
+			return r;
+		r = 0;
+	}
+	return r < 0 ? r : view_open(s, owner, ret_maildrop, err);
 }
 
 int maildrop_open_now(struct store *s, const struct store_owner *owner,
 		      struct maildrop **ret_maildrop)
 {
-	if (s->driver->open_now == NULL || owner_check(owner, NULL) < 0)
+	int r;
+
+	if (s->driver->open_now == NULL || owner_check(owner, NULL) < 0 ||
+	    view_wanted(&owner->rules))
 		return -EAGAIN;
-	return s->driver->open_now(s, owner, ret_maildrop);
+	r = s->driver->open_now(s, owner, ret_maildrop);
+	if (r == 0)
+		(*ret_maildrop)->driver = s->driver;
+	return r;
 }
 
 void maildrop_close(struct maildrop *m)
@@ -102,14 +117,14 @@ void maildrop_close(struct maildrop *m)
 	uint8_t *const marks = m->marks;
 	const int fd = m->snapshot_fd;
 
-	m->store->driver->close(m);
+	m->driver->close(m);
 	free(marks);
 	sys_close(fd);
 }
 
 bool maildrop_is_clean(const struct maildrop *m)
 {
-	bool (*const writes)(const struct maildrop *) = m->store->driver->writes_at_close;
+	bool (*const writes)(const struct maildrop *) = m->driver->writes_at_close;
 
 	return m->marked == 0 && (writes == NULL || !writes(m));
 }
@@ -139,14 +154,14 @@ int maildrop_message(struct maildrop *m, uint32_t n, struct store_message *ret_m
 {
 	if (n < 1 || n > m->count)
 		return err_set(err, EINVAL, "there is no message %u", n);
-	return m->store->driver->message(m, n, ret_message, err);
+	return m->driver->message(m, n, ret_message, err);
 }
 
 int maildrop_message_now(struct maildrop *m, uint32_t n, struct store_message *ret_message)
 {
-	if (m->store->driver->message_now == NULL || n < 1 || n > m->count)
+	if (m->driver->message_now == NULL || n < 1 || n > m->count)
 		return -EAGAIN;
-	return m->store->driver->message_now(m, n, ret_message);
+	return m->driver->message_now(m, n, ret_message);
 }
 
 int maildrop_check(struct maildrop *m, uint32_t n, struct store_message *message, struct err *err)
@@ -154,7 +169,7 @@ int maildrop_check(struct maildrop *m, uint32_t n, struct store_message *message
 	int r = 0;
 
 	if (!message->counted)
-		r = m->store->driver->check(m, n, message, err);
+		r = m->driver->check(m, n, message, err);
 	if (r < 0)
 		sys_close(message->fd);
 	return r;
@@ -179,7 +194,7 @@ int maildrop_mark(struct maildrop *m, uint32_t n)
 int maildrop_commit(struct maildrop *m, uint32_t *ret_removed, struct err *err)
 {
 	if (m->marked > 0) {
-		const int r = m->store->driver->commit(m, err);
+		const int r = m->driver->commit(m, err);
 
 		if (r < 0)
 			return r;
@@ -222,11 +237,18 @@ int store_expire(struct store *s, const struct store_owner *owner, uint64_t befo
 	int r = store_usage(s, owner, &used, err);
 
 	*ret_removed = 0;
-	if (r < 0 || used.messages == 0)
-		return r;
-	r = s->driver->open(s, owner, &m, err);
 	if (r < 0)
 		return r;
+	if (view_wanted(&owner->rules))
+		return view_expire(s, owner, before, ret_removed, err);
+	if (used.messages == 0)
+		return 0;
+	r = s->driver->open(s, owner, NULL, &m, err);
+	if (r == STORE_HAS_VIEWS)
+		return view_expire(s, owner, before, ret_removed, err);
+	if (r < 0)
+		return r;
+	m->driver = s->driver;
 	r = s->driver->mark_older(m, before, err);
 	if (r == 0)
 		r = maildrop_commit(m, ret_removed, err);

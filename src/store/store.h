@@ -161,6 +161,45 @@ int store_usage(struct store *s, const struct store_owner *owner, struct store_u
 /* 0 or STORE_OVER_QUOTA: is there room for a message of so many octets beside what is used? */
 int store_room(const struct store_owner *owner, const struct store_usage *used, uint64_t octets,
 	       struct err *err);
+/* ---- what an operator does; see owner.rules for what it is that sessions do ---- */
+
+/* A message that was deleted and is kept (rules.dele is or was MAILDROP_DELE_HIDE or _TRASH). */
+struct store_kept {
+	char uidl[LIMIT_UIDL + 1];
+	char folder[64];  /* that it was deleted from */
+	uint64_t deleted; /* when, in seconds of the wall clock */
+	uint64_t until;   /* when it goes for good, by owner.rules.dele_days; 0: it doesn't */
+	bool in_trash;
+};
+
+typedef void maildrop_kept(void *arg, const struct store_kept *k);
+
+/* Calls found for each. A maildrop that doesn't exist has none. -EBUSY as maildrop_open(). */
+int maildrop_deleted(struct store *s, const struct store_owner *owner, maildrop_kept *found,
+		     void *arg, struct err *err);
+
+/*
+ * Brings back those that have one of these UIDLs, or all (NULL), as if they had not been
+ * deleted, for each device. *ret_count says how many there were.
+ */
+int maildrop_undelete(struct store *s, const struct store_owner *owner, const char *const *uidls,
+		      size_t n, uint32_t *ret_count, struct err *err);
+
+/* One of the devices that have a view of the maildrop; the plain login's has the name "". */
+struct store_device_seen {
+	char name[64];
+	uint64_t seen;   /* when its last session began, in seconds of the wall clock */
+	uint32_t hidden; /* messages that it has deleted, and that are there for others */
+};
+
+typedef void maildrop_device(void *arg, const struct store_device_seen *d);
+
+int maildrop_devices(struct store *s, const struct store_owner *owner, maildrop_device *found,
+		     void *arg, struct err *err);
+
+/* It is no device any more, until it comes again: then it has had nothing. -ENOENT; -EBUSY. */
+int maildrop_forget_device(struct store *s, const struct store_owner *owner, const char *device,
+			   struct err *err);
 
 /*
  * Deletes all messages that came in before this second of the wall clock, as

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "codec/index/index_record.h"
 #include "store/moving.h"
 #include "store/store.h"
 
@@ -20,8 +21,9 @@ struct store {
 };
 
 struct maildrop {
-	struct store *store; /* Borrowed */
-	int snapshot_fd;     /* read-only. Owned */
+	struct store *store;               /* Borrowed */
+	const struct store_driver *driver; /* the store's, or the view's (store/view/) */
+	int snapshot_fd;                   /* read-only. Owned */
 	uint32_t count;
 	uint64_t octets;
 	int64_t growth;  /* of its records */
@@ -54,6 +56,86 @@ struct moving_driver {
 	void (*close)(struct moving *m);
 };
 
+/* A message that was moved out of the maildrop and may come back. */
+struct store_away {
+	struct span uidl;
+	struct span key; /* its UIDL where it is now */
+};
+
+/*
+ * How a view opens one of the folders that it is made of. It waits for others who have it
+ * open, for the sessions of views keep it for a moment only.
+ */
+struct store_opening {
+	bool is_main; /* where the view's own files are: ordinary sessions go by it from now on */
+	bool must_exist;               /* -ENOENT instead of making what is missing */
+	const struct store_away *away; /* these keep their places in the order */
+	size_t n_away;
+};
+
+/* opening NULL, and the maildrop can only be opened as a view: nothing is open. */
+#define STORE_HAS_VIEWS 1
+
+/* What views keep beside a maildrop's messages. A driver's own begins with this. */
+struct store_views {
+	struct store *store; /* Borrowed */
+};
+
+/* One of the devices of a maildrop; the plain login's has the name "". */
+struct store_device {
+	char name[64];
+	uint64_t seen; /* seconds of the wall clock: when its last session began */
+};
+
+/*
+ * The part of a driver that views stand on: lists, which are data, and snapshots, which are
+ * a cache. Names of lists are short and made of letters, digits, '.', '-' and '_'.
+ */
+struct store_views_row {
+	/* -ENOENT without make and when there is nothing yet. */
+	int (*open)(struct store *s, const struct store_owner *owner, bool make,
+		    struct store_views **ret_views, struct err *err);
+	void (*close)(struct store_views *v); /* frees what is locked and taken, too */
+
+	/* Who changes a list has this; it is held for moments. Waits; -EBUSY in the end. */
+	int (*lock)(struct store_views *v, struct err *err);
+	void (*unlock)(struct store_views *v);
+
+	/*
+	 * This session is that device's only one: -EBUSY when it has another. It is seen
+	 * now. -ENOENT for one that is new; with make it is one from then on, durably,
+	 * and so is the plain login.
+	 */
+	int (*take)(struct store_views *v, const char *device, bool make, struct err *err);
+	/* All there are, at most max; how many, or negative errno. */
+	int (*devices)(struct store_views *v, struct store_device *ret, size_t max,
+		       struct err *err);
+	/* -ENOENT; -EBUSY while it has a session. Its list stays. */
+	int (*forget)(struct store_views *v, const char *device, struct err *err);
+
+	/* *ret_p has n octets, and is NULL when there is no such list. The caller frees it. */
+	int (*read)(struct store_views *v, const char *list, char **ret_p, size_t *ret_n,
+		    struct err *err);
+	/* The first octets, at most n of them, and how long it is (0: there is none). */
+	int (*peek)(struct store_views *v, const char *list, char *p, size_t n, uint64_t *ret_size,
+		    struct err *err);
+	/* Durable when they return. at: what stands behind it goes. */
+	int (*append)(struct store_views *v, const char *list, uint64_t at, struct span s,
+		      struct err *err);
+	int (*replace)(struct store_views *v, const char *list, struct span s, struct err *err);
+	int (*remove)(struct store_views *v, const char *list, struct err *err);
+
+	/*
+	 * A cache, or NULL: a snapshot that was kept under this name, if it is of this
+	 * boot of the machine; a file to write one into; and when that is finished, the
+	 * same to be read. A descriptor or negative errno.
+	 */
+	int (*snapshot)(struct store_views *v, const char *name, struct index_header *ret_header);
+	int (*snapshot_make)(struct store_views *v, const char *name);
+	int (*snapshot_keep)(struct store_views *v, const char *name, int fd);
+	uint64_t (*boot)(const struct store_views *v);
+};
+
 /*
  * One row a driver. Arguments are checked by store.c: paths are absolute, message
  * numbers in range, a file that is to be delivered has the length that was said.
@@ -65,7 +147,8 @@ struct store_driver {
 	void (*store_free)(struct store *s);
 
 	int (*open)(struct store *s, const struct store_owner *owner,
-		    struct maildrop **ret_maildrop, struct err *err);
+		    const struct store_opening *opening, struct maildrop **ret_maildrop,
+		    struct err *err);
 	/* NULL: never now. */
 	int (*open_now)(struct store *s, const struct store_owner *owner,
 			struct maildrop **ret_maildrop);
@@ -84,6 +167,19 @@ struct store_driver {
 
 	int (*usage)(struct store *s, const struct store_owner *owner,
 		     struct store_usage *ret_usage, struct err *err);
+	/*
+	 * For views. Others may open the maildrop, the session goes on; and it is ours
+	 * again. What is marked goes to another maildrop, durably: all that can be, and
+	 * the first error. When message n came in, in seconds of the wall clock (0: nobody
+	 * knows); and the UIDL that it will have when it has been moved.
+	 */
+	void (*let_go)(struct maildrop *m);
+	int (*take_again)(struct maildrop *m, struct err *err);
+	int (*refile)(struct maildrop *m, const struct store_owner *to, struct err *err);
+	uint64_t (*came)(struct maildrop *m, uint32_t n, const struct index_record *r);
+	int (*key)(struct maildrop *m, uint32_t n, const struct index_record *r,
+		   char ret_key[static LIMIT_UIDL + 1], struct err *err);
+	const struct store_views_row *views;
 
 	int (*deliver_begin)(struct store *s, const struct store_owner *owner,
 			     struct delivery **ret_delivery, struct err *err);

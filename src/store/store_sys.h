@@ -124,6 +124,11 @@ static inline ssize_t sys_pwrite(int fd, const void *p, size_t n, uint64_t offse
 	return store_step("pwrite", false) ? pwrite(fd, p, n, (off_t)offset) : -1;
 }
 
+static inline int sys_ftruncate(int fd, uint64_t n)
+{
+	return store_step("ftruncate", false) ? ftruncate(fd, (off_t)n) : -1;
+}
+
 static inline ssize_t sys_copy_range(int from, off_t *from_at, int to, off_t *to_at, size_t n)
 {
 	return store_step("copy_file_range", false)

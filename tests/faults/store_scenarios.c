@@ -285,6 +285,205 @@ static void check_replay(struct help *h, unsigned int acknowledged, bool killed)
 	check_commit(h, 1, "3.c 4.d ");
 }
 
+/* ---- what DELE means otherwise ---- */
+
+static const struct maildrop_rules hiding = {.dele = MAILDROP_DELE_HIDE};
+static const struct maildrop_rules trashing = {.dele = MAILDROP_DELE_TRASH};
+static const struct maildrop_rules two_folders = {.folders = "INBOX Junk"};
+static const struct maildrop_rules phone = {.device = "phone"};
+
+static struct store_owner owner_with(struct help *h, const struct maildrop_rules *rules)
+{
+	struct store_owner owner = help_owner(h->maildrop);
+
+	owner.rules = *rules;
+	return owner;
+}
+
+/* Deletes those that have one of these UIDLs, with a space after each. */
+static unsigned int run_commit_as(struct help *h, const struct maildrop_rules *rules,
+				  const char *uidls)
+{
+	const struct store_owner owner = owner_with(h, rules);
+	struct maildrop *m;
+	uint32_t removed;
+	int r;
+
+	if (maildrop_open(h->store, &owner, &m, NULL) < 0)
+		return 0;
+	for (uint32_t n = 1; n <= maildrop_count(m); n++) {
+		if (strstr(uidls, help_uidl(m, n)) != NULL)
+			assert_int_equal(maildrop_mark(m, n), 0);
+	}
+	r = maildrop_commit(m, &removed, NULL);
+	maildrop_close(m);
+	return r == 0 ? 1 : 0;
+}
+
+static char *list_as(struct help *h, const struct maildrop_rules *rules)
+{
+	const struct store_owner owner = owner_with(h, rules);
+	struct maildrop *m;
+	struct err err;
+	char *list;
+
+	if (maildrop_open(h->store, &owner, &m, &err) < 0)
+		fail_msg("%s", err.text);
+	list = help_list(m);
+	maildrop_close(m);
+	return list;
+}
+
+static unsigned int run_hide(struct help *h)
+{
+	return run_commit_as(h, &hiding, "1.a 2.b 5.e ");
+}
+
+static unsigned int run_trash(struct help *h)
+{
+	return run_commit_as(h, &trashing, "1.a 2.b 5.e ");
+}
+
+static unsigned int undelete(struct help *h)
+{
+	const struct store_owner owner = owner_with(h, &trashing);
+	uint32_t n;
+
+	return maildrop_undelete(h->store, &owner, NULL, 0, &n, NULL) == 0 ? 1 : 0;
+}
+
+static void expect_list(struct help *h, const char *wanted)
+{
+	char *const list = list_as(h, &hiding);
+
+	if (strcmp(list, wanted) != 0)
+		fail_msg("'%s' and not '%s'", list, wanted);
+	free(list);
+}
+
+static void bring_back(struct help *h)
+{
+	const struct store_owner owner = owner_with(h, &trashing);
+	struct err err;
+	uint32_t n;
+
+	if (maildrop_undelete(h->store, &owner, NULL, 0, &n, &err) < 0)
+		fail_msg("%s", err.text);
+	expect_list(h, LIST);
+}
+
+/* All of it or nothing; and none of it is lost, nor has another place. */
+static void check_kept(struct help *h, unsigned int acknowledged, bool killed)
+{
+	check_commit_three(h, acknowledged, killed);
+	bring_back(h);
+}
+
+static void prepare_hidden(struct help *h)
+{
+	scenario_prepare_indexed(h);
+	assert_int_equal(run_hide(h), 1);
+	expect_list(h, "3.c 4.d ");
+}
+
+static void prepare_trashed(struct help *h)
+{
+	scenario_prepare_indexed(h);
+	assert_int_equal(run_trash(h), 1);
+	expect_list(h, "3.c 4.d ");
+}
+
+/* Some may be back, as it was no QUIT; said again, all are. */
+static void check_undelete(struct help *h, unsigned int acknowledged, bool killed)
+{
+	(void)killed;
+	if (acknowledged)
+		expect_list(h, LIST);
+	bring_back(h);
+}
+
+/* One of them in another folder. Their UIDLs are not told in advance. */
+static void prepare_folders(struct help *h)
+{
+	scenario_prepare_indexed(h);
+	help_make_maildir(scenario_path(h, "alice/.Junk"));
+	help_write("a\r\n", "%s/.Junk/new/6.f", h->maildrop);
+	free(list_as(h, &two_folders));
+}
+
+static unsigned int run_commit_folders(struct help *h)
+{
+	const struct store_owner owner = owner_with(h, &two_folders);
+	struct maildrop *m;
+	uint32_t removed;
+	int r;
+
+	if (maildrop_open(h->store, &owner, &m, NULL) < 0)
+		return 0;
+	if (maildrop_count(m) == 6) {
+		assert_int_equal(maildrop_mark(m, 2), 0);
+		assert_int_equal(maildrop_mark(m, 6), 0);
+	}
+	r = maildrop_commit(m, &removed, NULL);
+	maildrop_close(m);
+	return r == 0 ? 1 : 0;
+}
+
+static uint32_t count_as(struct help *h, const struct maildrop_rules *rules)
+{
+	char *const list = list_as(h, rules);
+	uint32_t n = 0;
+
+	for (const char *p = list; *p != '\0'; p++)
+		n += *p == ' ' ? 1 : 0;
+	free(list);
+	return n;
+}
+
+static void check_folders(struct help *h, unsigned int acknowledged, bool killed)
+{
+	const uint32_t n = count_as(h, &two_folders);
+
+	(void)killed;
+	if (n != 4 && (acknowledged || n != 6))
+		fail_msg("%u are left, acknowledged: %u", n, acknowledged);
+	assert_int_equal(count_as(h, &two_folders), n);
+	expect_list(h, n == 4 ? "1.a 3.c 4.d 5.e " : LIST);
+}
+
+/* The plain login has had three of them; now the phone has. */
+static void prepare_devices(struct help *h)
+{
+	scenario_prepare_indexed(h);
+	free(list_as(h, &phone));
+	assert_int_equal(run_commit_as(h, &two_folders, "1.a 2.b 5.e "), 1);
+}
+
+static unsigned int run_last_device(struct help *h)
+{
+	return run_commit_as(h, &phone, "1.a 2.b 4.d ");
+}
+
+static void check_devices(struct help *h, unsigned int acknowledged, bool killed)
+{
+	static const struct maildrop_rules tablet = {.device = "tablet"};
+	char *list = list_as(h, &phone);
+
+	(void)killed;
+	if (strcmp(list, "3.c 5.e ") != 0 && (acknowledged || strcmp(list, LIST) != 0))
+		fail_msg("the phone has '%s', acknowledged: %u", list, acknowledged);
+
+	const bool had = strcmp(list, LIST) != 0;
+
+	free(list);
+	/* What some device hasn't had is there. */
+	expect_list(h, "3.c 4.d ");
+	list = list_as(h, &tablet);
+	if (strcmp(list, "3.c 4.d 5.e ") != 0 && (had || strcmp(list, LIST) != 0))
+		fail_msg("'%s' are left", list);
+	free(list);
+}
+
 const struct scenario scenarios[] = {
 	{"deliver", prepare_nothing, scenario_run_deliver, scenario_check_deliver},
 	{"open for the first time", scenario_prepare_messages, run_open, check_all_there},
@@ -296,6 +495,12 @@ const struct scenario scenarios[] = {
 	{"commit one", scenario_prepare_indexed, scenario_run_commit_one, check_commit_one},
 	{"commit all", scenario_prepare_messages, run_commit_all, check_commit_all},
 	{"finish a commit", prepare_interrupted, run_replay, check_replay},
+	{"hide three", scenario_prepare_indexed, run_hide, check_kept},
+	{"trash three", scenario_prepare_indexed, run_trash, check_kept},
+	{"undelete what is hidden", prepare_hidden, undelete, check_undelete},
+	{"undelete what is in the trash", prepare_trashed, undelete, check_undelete},
+	{"commit in two folders", prepare_folders, run_commit_folders, check_folders},
+	{"commit as the last device", prepare_devices, run_last_device, check_devices},
 };
 
 const size_t scenario_count = sizeof(scenarios) / sizeof(scenarios[0]);

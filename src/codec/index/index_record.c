@@ -18,6 +18,8 @@
  *	 48  ctime of new/      u64
  *	 56  ctime of cur/      u64
  *	 64  boot               u64      22  growth             i16
+ *	 72  views              u32
+ *	 76  away               u32
  *	 80  growth             i64
  *	124  checksum           u32     124  checksum           u32
  */
@@ -31,7 +33,8 @@ enum {
 	H_CTIME_NEW = 48,
 	H_CTIME_CUR = 56,
 	H_BOOT = 64,
-	H_ZERO = 72,
+	H_VIEWS = 72,
+	H_AWAY = 76,
 	H_GROWTH = 80,
 	H_END = 88,
 
@@ -130,7 +133,7 @@ bool index_uidl_valid(struct span uidl)
 
 static bool header_valid(const struct index_header *h)
 {
-	return h->count <= INDEX_COUNT_MAX;
+	return h->count <= INDEX_COUNT_MAX && h->views <= 1 && h->away <= h->count;
 }
 
 /* A name is one component of a path: a record that lies leads to no other folder. */
@@ -164,6 +167,8 @@ void index_header_encode(const struct index_header *h, char *out)
 	put_u64(out + H_CTIME_NEW, h->dirs[0].ctime_ns);
 	put_u64(out + H_CTIME_CUR, h->dirs[1].ctime_ns);
 	put_u64(out + H_BOOT, h->boot);
+	put_u32(out + H_VIEWS, h->views);
+	put_u32(out + H_AWAY, h->away);
 	put_u64(out + H_GROWTH, (uint64_t)h->growth);
 	put_u32(out + CHECKSUM, checksum(out));
 }
@@ -185,8 +190,7 @@ void index_record_encode(const struct index_record *r, char *out)
 bool index_header_decode(const char *in, struct index_header *ret_h)
 {
 	if (memcmp(in, magic, sizeof(magic)) != 0 || get_u32(in + H_VERSION) != INDEX_VERSION ||
-	    get_u32(in + CHECKSUM) != checksum(in) || !all_zero(in + H_ZERO, H_GROWTH - H_ZERO) ||
-	    !all_zero(in + H_END, CHECKSUM - H_END))
+	    get_u32(in + CHECKSUM) != checksum(in) || !all_zero(in + H_END, CHECKSUM - H_END))
 		return false;
 
 	const struct index_header h = {
@@ -196,6 +200,8 @@ bool index_header_decode(const char *in, struct index_header *ret_h)
 			 {get_u64(in + H_MTIME_CUR), get_u64(in + H_CTIME_CUR)}},
 		.made_ns = get_u64(in + H_MADE),
 		.boot = get_u64(in + H_BOOT),
+		.views = get_u32(in + H_VIEWS),
+		.away = get_u32(in + H_AWAY),
 		.growth = (int64_t)get_u64(in + H_GROWTH),
 	};
 

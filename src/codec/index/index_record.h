@@ -40,9 +40,10 @@ enum index_flag {
 	INDEX_BROKEN = 1 << 5,   /* could not be read when it was indexed */
 	INDEX_NAME_DERIVED = 1 << 6,   /* file name = uidl followed by name */
 	INDEX_NAME_ELSEWHERE = 1 << 7, /* the name didn't fit: instead, what it is found by */
-	INDEX_UTF8_HEADER = 1 << 9,    /* internationalised: growth says how it is downgraded */
+	INDEX_AWAY = 1 << 8,        /* moved out of the maildrop, and may come back to this place */
+	INDEX_UTF8_HEADER = 1 << 9, /* internationalised: growth says how it is downgraded */
 };
-#define INDEX_FLAGS_ALL 0x2ffU
+#define INDEX_FLAGS_ALL 0x3ffU
 /* Those that say something of the file's octets, and not of its place and name. */
 #define INDEX_FLAGS_OF_CONTENT                                                      \
 	(INDEX_CRLF | INDEX_NO_DOT | INDEX_NO_EOL | INDEX_MEASURED | INDEX_BROKEN | \
@@ -61,6 +62,8 @@ struct index_header {
 	uint64_t made_ns;          /* when it was written, and the file's own modification time */
 	uint64_t boot;             /* of the machine, during which it was written */
 	int64_t growth;            /* sum of all records' growth */
+	uint32_t away;  /* records of messages that are INDEX_AWAY: they have no octets */
+	uint32_t views; /* 1: what a session sees is more than this index (store/view/) */
 };
 
 static inline bool index_mark_eq(struct index_mark a, struct index_mark b)

@@ -355,6 +355,15 @@ static int uidls_fill(struct maildir_catalog *c)
 	return 0;
 }
 
+int maildir_catalog_has(struct maildir_catalog *c, struct span uidl)
+{
+	if (c->count == 0)
+		return 0;
+	if (uidls_fill(c) < 0)
+		return -ENOMEM;
+	return uidl_slot(c, uidl, maildir_hash(uidl))->message != 0 ? 1 : 0;
+}
+
 int maildir_catalog_unique(struct maildir_catalog *c)
 {
 	if (c->count == 0)

@@ -25,7 +25,7 @@ static int is_older(struct maildir_drop *m, uint32_t n, uint64_t before, struct 
 		return err_sys(err, r == -EBADMSG ? EIO : -r, "cannot read the index of '%s'",
 			       m->owner.path);
 	/* One whose name the index can't hold is looked for only when it is asked for. */
-	if (!maildir_place_of(&record, &place))
+	if ((record.flags & INDEX_AWAY) != 0 || !maildir_place_of(&record, &place))
 		return 0;
 	maildir_name_order(span_str(place.name), &order);
 

@@ -64,6 +64,7 @@ static int write_to(struct maildir_drop *m, int fd, const struct maildir_catalog
 	struct index_writer w;
 	int r = index_writer_init(&w, fd, old);
 
+	w.header.views = m->has_views;
 	if (r == 0)
 		r = put_records(&w, c, first);
 	if (r == 0)
@@ -132,6 +133,7 @@ int maildir_index_renew(struct maildir_drop *m, int index_fd, const struct index
 	if (fd < 0)
 		return fd;
 	r = index_writer_init(&w, fd, h);
+	w.header.views = m->has_views;
 	if (r == 0)
 		r = index_writer_finish(&w, h->dirs, maildir_store_of(m)->boot);
 	index_writer_done(&w);
@@ -274,13 +276,22 @@ static int copy_records(struct maildir_drop *m, struct index_writer *w, uint32_t
 	return r;
 }
 
+/* Another session may have put another one in its place. */
+static bool is_current(const struct maildir_drop *m, const struct stat *is)
+{
+	struct stat st;
+
+	return !m->let_go || (sys_fstatat(m->root_fd, MAILDIR_INDEX, &st) == 0 &&
+			      st.st_ino == is->st_ino && st.st_dev == is->st_dev);
+}
+
 bool maildir_index_header(struct maildir_drop *m, struct index_header *ret_header)
 {
 	const int fd = m->base.snapshot_fd;
 	enum index_trust trust;
 	struct stat st;
 
-	return sys_fstat(fd, &st) == 0 &&
+	return sys_fstat(fd, &st) == 0 && is_current(m, &st) &&
 	       index_read_header(fd, &st, maildir_store_of(m)->boot, ret_header, &trust) == 0 &&
 	       trust == INDEX_TRUSTED;
 }
@@ -297,6 +308,7 @@ static int update(struct maildir_drop *m, bool deleted)
 		return 0;
 	fd = open_tmp(m);
 	r = fd < 0 ? fd : index_writer_init(&w, fd, NULL);
+	w.header.views = old.views;
 	if (r == 0)
 		r = copy_records(m, &w, old.count, deleted);
 	/* Where we weren't alone, the mark from before: the directory has another one now. */

@@ -92,6 +92,26 @@ static bool same_sizes(struct span a, struct span b)
 	       x.growth == y.growth;
 }
 
+static int compare_away(const void *a, const void *b)
+{
+	const struct store_away *const x = a;
+	const struct store_away *const y = b;
+
+	if (x->uidl.n != y->uidl.n)
+		return x->uidl.n < y->uidl.n ? -1 : 1;
+	return memcmp(x->uidl.p, y->uidl.p, x->uidl.n);
+}
+
+/* Was it moved out by a session, so that it may come back? */
+static bool is_away(const struct merge *g, const struct maildir_message *msg)
+{
+	const struct store_opening *const o = g->m->opening;
+	const struct store_away wanted = {.uidl = maildir_message_uidl(g->c, msg)};
+
+	return o != NULL && o->n_away > 0 &&
+	       bsearch(&wanted, o->away, o->n_away, sizeof(wanted), compare_away) != NULL;
+}
+
 /* The message is this file: under its old name, or under another one that is noted. */
 static int claim(struct merge *g, struct maildir_message *msg, struct maildir_file *file,
 		 struct span name, struct err *err)
@@ -99,20 +119,23 @@ static int claim(struct merge *g, struct maildir_message *msg, struct maildir_fi
 	const struct span was = maildir_message_name(g->c, msg);
 	const bool named = was.n > 0;
 	const bool moved = msg->where != file->where;
+	const bool was_away = (msg->flags & INDEX_AWAY) != 0;
 	bool resized;
 	int r;
 
 	file->taken = true;
 	msg->state = MAILDIR_FOUND;
-	if (!moved && span_eq(was, name))
+	msg->flags &= ~(uint32_t)INDEX_AWAY;
+	msg->changed = msg->changed || was_away;
+	if (!moved && !was_away && span_eq(was, name))
 		return 0;
 
-	resized = named && !same_sizes(was, name);
+	resized = was_away || (named && !same_sizes(was, name));
 	r = maildir_catalog_rename(g->c, msg, name, file->where);
 	if (r < 0)
 		return err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
 	/* The record that has no room for its name says nothing new. */
-	msg->changed = named || moved;
+	msg->changed = named || moved || was_away;
 	/* A size mender was here; but what we have counted ourselves stays. */
 	if (resized && (msg->flags & INDEX_MEASURED) == 0)
 		r = maildir_size(g->m, g->c, msg, err);
@@ -143,7 +166,8 @@ static int match(struct merge *g, struct err *err)
 				continue;
 			if (!maildir_key_make(name, &key))
 				return err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
-			msg = find(g->c, &key, file->where, ways[way], 1U << MAILDIR_LISTED);
+			msg = find(g->c, &key, file->where, ways[way],
+				   1U << MAILDIR_LISTED | 1U << MAILDIR_AWAY);
 			if (msg == NULL)
 				continue;
 			r = claim(g, msg, file, name, err);
@@ -196,9 +220,21 @@ static void last_round(struct merge *g)
 	for (uint32_t i = 0; i < g->c->old; i++) {
 		struct maildir_message *const msg = &g->c->v[i];
 
-		/* On its way once more, but there. */
-		if (msg->state == MAILDIR_LISTED)
-			msg->state = msg->seen ? MAILDIR_KEPT : MAILDIR_GONE;
+		/* Nobody would bring it back. */
+		if (msg->state == MAILDIR_AWAY && !is_away(g, msg))
+			msg->state = MAILDIR_GONE;
+		/* On its way once more, but there; or where a session has moved it. */
+		if (msg->state != MAILDIR_LISTED)
+			continue;
+		msg->state = msg->seen ? MAILDIR_KEPT : MAILDIR_GONE;
+		if (!msg->seen && is_away(g, msg)) {
+			msg->state = MAILDIR_AWAY;
+			msg->flags = INDEX_AWAY;
+			msg->octets = 0;
+			msg->bytes = 0;
+			msg->growth = 0;
+			msg->changed = true;
+		}
 	}
 }
 
@@ -219,6 +255,8 @@ static int load(struct merge *g, int index_fd, const struct index_header *old, b
 	for (int w = 0; w < MAILDIR_DIRS && c->damaged; w++)
 		trusted[w].mtime_ns = 0;
 	for (uint32_t i = 0; i < c->count; i++) {
+		if ((c->v[i].flags & INDEX_AWAY) != 0 && c->v[i].state == MAILDIR_LISTED)
+			c->v[i].state = MAILDIR_AWAY;
 		if (c->v[i].state == MAILDIR_LISTED && trusted[c->v[i].where].mtime_ns != 0)
 			c->v[i].state = MAILDIR_KEPT;
 	}
@@ -244,12 +282,13 @@ static int check_old(struct merge *g, bool doubted, struct err *err)
 	return 0;
 }
 
-/* A file that no message has. */
+/* A file that no message has, or a message that is away and whose place got lost. */
 struct fresh {
 	uint32_t line; /* where an import has put it; MAILDIR_NOWHERE: behind those */
 	struct maildir_order order;
 	struct span name;
 	uint32_t file;
+	const struct store_away *away; /* NULL: a file */
 };
 
 static int compare_u64(uint64_t a, uint64_t b)
@@ -318,18 +357,43 @@ static int is_same(struct merge *g, struct maildir_message *msg, const struct ma
 	return 1;
 }
 
+#define PRESENT (1U << MAILDIR_KEPT | 1U << MAILDIR_FOUND | 1U << MAILDIR_FRESH)
+
+/* Its name is the key, by which its file is known when it comes back. */
+static int add_away(struct merge *g, const struct fresh *f)
+{
+	struct maildir_key key;
+	uint32_t at;
+
+	if (!maildir_key_make(f->name, &key))
+		return -ENOMEM;
+	/* It isn't away (yet, or any more). */
+	if (find(g->c, &key, MAILDIR_CUR, MAILDIR_SAME_KEY, PRESENT) != NULL)
+		return 0;
+	at = maildir_catalog_add(g->c, &key, MAILDIR_CUR);
+	if (at == MAILDIR_NOWHERE)
+		return -ENOMEM;
+	g->c->v[at].state = MAILDIR_AWAY;
+	g->c->v[at].flags = INDEX_AWAY;
+	return maildir_catalog_name(g->c, at, &g->given, f->away->uidl) < 0 ? -ENOMEM : 0;
+}
+
 static int add_fresh(struct merge *g, const struct fresh *f, struct err *err)
 {
-	const unsigned int present = 1U << MAILDIR_KEPT | 1U << MAILDIR_FOUND | 1U << MAILDIR_FRESH;
 	struct maildir_file *const file = &g->files.v[f->file];
 	struct maildir_message *msg;
 	struct maildir_key key;
 	uint32_t at;
 	int r = 0;
 
+	if (f->away != NULL)
+		return add_away(g, f);
 	if (!maildir_key_make(f->name, &key))
 		return -ENOMEM;
-	msg = find(g->c, &key, file->where, MAILDIR_SAME_BASE, present);
+	msg = find(g->c, &key, file->where, MAILDIR_SAME_KEY, 1U << MAILDIR_AWAY);
+	if (msg != NULL)
+		return claim(g, msg, file, f->name, err);
+	msg = find(g->c, &key, file->where, MAILDIR_SAME_BASE, PRESENT);
 	if (msg != NULL)
 		r = is_same(g, msg, file, f->name);
 	if (r != 0)
@@ -367,12 +431,36 @@ static int put_in_order(struct merge *g, struct fresh *f)
 	return 0;
 }
 
+/* Of the messages that are away, those that the index has lost: into v, unless that is NULL. */
+static int lost_away(struct merge *g, struct fresh *v, uint32_t *count)
+{
+	const struct store_opening *const o = g->m->opening;
+
+	for (size_t i = 0; o != NULL && i < o->n_away; i++) {
+		const int r = maildir_catalog_has(g->c, o->away[i].uidl);
+
+		if (r < 0)
+			return r;
+		if (r > 0 || !journal_name_valid(o->away[i].key))
+			continue;
+		if (v != NULL)
+			v[*count] = (struct fresh){.line = MAILDIR_NOWHERE,
+						   .name = o->away[i].key,
+						   .away = &o->away[i]};
+		(*count)++;
+	}
+	return 0;
+}
+
 static int take_fresh(struct merge *g, struct err *err)
 {
 	uint32_t count = 0;
+	uint32_t n = 0;
 	struct fresh *v;
-	int r = 0;
+	int r = lost_away(g, NULL, &count);
 
+	if (r < 0)
+		return err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
 	for (uint32_t i = 0; i < g->files.count; i++)
 		count += g->files.v[i].taken ? 0 : 1;
 	if (count == 0)
@@ -384,14 +472,15 @@ static int take_fresh(struct merge *g, struct err *err)
 	if (v == NULL)
 		return err_sys(err, ENOMEM, "cannot list '%s'", g->m->owner.path);
 
-	for (uint32_t i = 0, n = 0; i < g->files.count && r == 0; i++) {
-		if (g->files.v[i].taken)
-			continue;
-		v[n] = (struct fresh){.line = MAILDIR_NOWHERE,
-				      .name = maildir_file_name(&g->files, i),
-				      .file = i};
-		r = put_in_order(g, &v[n++]);
+	for (uint32_t i = 0; i < g->files.count; i++) {
+		if (!g->files.v[i].taken)
+			v[n++] = (struct fresh){.line = MAILDIR_NOWHERE,
+						.name = maildir_file_name(&g->files, i),
+						.file = i};
 	}
+	r = lost_away(g, v, &n);
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		r = put_in_order(g, &v[i]);
 	if (r < 0)
 		(void)err_sys(err, -r, "cannot list '%s'", g->m->owner.path);
 	else

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/num.h"
 #include "base/rand.h"
 #include "codec/index/index_record.h"
+#include "store/uidl_digest.h"
 
 /*
  * The info begins at the last ":2," (or ":1,", which the format keeps for
@@ -150,25 +150,9 @@ void maildir_name_order(struct span name, struct maildir_order *ret_order)
 
 bool maildir_uidl_digest(struct span s, struct maildir_uidl *ret_uidl)
 {
-	static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t sum[32];
-
-	if (EVP_Digest(s.p, s.n, sum, NULL, EVP_sha256(), NULL) != 1)
+	if (!uidl_digest(s, ret_uidl->text))
 		return false;
-
-	/* 160 bits in base32: four times five octets as eight characters. */
-	size_t n = 0;
-
-	ret_uidl->text[n++] = '~';
-	for (size_t group = 0; group < 4; group++) {
-		uint64_t bits = 0;
-
-		for (size_t i = 0; i < 5; i++)
-			bits = bits << 8 | sum[group * 5 + i];
-		for (int shift = 35; shift >= 0; shift -= 5)
-			ret_uidl->text[n++] = digits[bits >> shift & 31];
-	}
-	ret_uidl->len = (uint8_t)n;
+	ret_uidl->len = UIDL_DIGEST;
 	return true;
 }
 

@@ -65,8 +65,8 @@ static bool open_now(struct maildir_drop *m)
 	m->root_fd = sys_open_cached(AT_FDCWD, m->owner.path, O_RDONLY | O_DIRECTORY);
 	if (m->root_fd < 0 || sys_flock(m->root_fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	if (!no_journal(m) || !read_index(m, &h) || !is_unchanged(m, MAILDIR_NEW, h.dirs[0]) ||
-	    !is_unchanged(m, MAILDIR_CUR, h.dirs[1]))
+	if (!no_journal(m) || !read_index(m, &h) || h.views != 0 ||
+	    !is_unchanged(m, MAILDIR_NEW, h.dirs[0]) || !is_unchanged(m, MAILDIR_CUR, h.dirs[1]))
 		return false;
 	m->base.count = h.count;
 	m->base.octets = h.octets;

@@ -50,9 +50,10 @@ bool maildir_is_private(const struct store_owner *owner, const struct stat *st)
  * frees it with the descriptor, whatever ends the process. Some network file
  * systems can lock only files that are open for writing; there a file is used.
  */
-int maildir_lock_session(struct maildir_drop *m, struct err *err)
+static int lock_now(struct maildir_drop *m, struct err *err)
 {
-	int r = sys_flock(m->root_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	int r = sys_flock(m->lock_fd >= 0 ? m->lock_fd : m->root_fd, LOCK_EX | LOCK_NB) < 0 ? -errno
+											    : 0;
 
 	if (r == -EBADF || r == -EINVAL || r == -EOPNOTSUPP || r == -ENOLCK) {
 		m->lock_fd = sys_openat(m->root_fd, MAILDIR_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW,
@@ -62,6 +63,31 @@ int maildir_lock_session(struct maildir_drop *m, struct err *err)
 	if (r == -EWOULDBLOCK)
 		return err_set(err, EBUSY, "'%s' is in use by another session", m->owner.path);
 	return r < 0 ? err_sys(err, -r, "cannot lock '%s'", m->owner.path) : 0;
+}
+
+/* For one that others have for a moment only: some seconds, in small steps. */
+#define WAITS 2500
+
+static int lock_waiting(struct maildir_drop *m, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	int r = lock_now(m, err);
+
+	for (int turn = 0; r == -EBUSY && turn < WAITS; turn++) {
+		(void)nanosleep(&pause, NULL);
+		r = lock_now(m, err);
+	}
+	return r;
+}
+
+int maildir_lock_session(struct maildir_drop *m, struct err *err)
+{
+	return m->opening != NULL ? lock_waiting(m, err) : lock_now(m, err);
+}
+
+static void unlock(struct maildir_drop *m)
+{
+	(void)sys_flock(m->lock_fd >= 0 ? m->lock_fd : m->root_fd, LOCK_UN);
 }
 
 #define LOCK_TRIES 20
@@ -181,15 +207,33 @@ struct look {
 	bool same;                            /* the index says all there is */
 };
 
+/* An index that can be trusted says whether there are views, and saves everybody a look. */
+static int look_for_views(struct maildir_drop *m, const struct look *k, struct err *err)
+{
+	struct stat st;
+
+	if (m->opening != NULL && m->opening->is_main)
+		m->has_views = true;
+	else if (k->trust == INDEX_TRUSTED)
+		m->has_views = k->header.views != 0;
+	else if (sys_fstatat(m->root_fd, MAILDIR_VIEWS, &st) == 0)
+		m->has_views = true;
+	else if (errno != ENOENT)
+		return err_sys(err, errno, "cannot examine '%s/%s'", m->owner.path, MAILDIR_VIEWS);
+	return 0;
+}
+
 static int take_look(struct maildir_drop *m, bool quiet, struct look *k, struct err *err)
 {
 	int r = open_index(m, quiet, &k->fd, &k->header, &k->trust, err);
 
 	if (r == 0)
+		r = look_for_views(m, k, err);
+	if (r == 0)
 		r = dir_times(m, k->dirs, err);
 	if (r == 0 && k->trust == INDEX_UNPROVEN)
 		r = prove(m, k->fd, &k->header, &k->trust, err);
-	k->same = true;
+	k->same = k->trust == INDEX_TRUSTED && (k->header.views != 0) == m->has_views;
 	for (int w = 0; w < MAILDIR_DIRS && r == 0; w++) {
 		if (k->trust != INDEX_TRUSTED || m->pending.count > 0 ||
 		    !index_mark_eq(k->header.dirs[w], k->dirs[w]))
@@ -245,6 +289,20 @@ static int look_again(struct maildir_drop *m, struct look *k, bool *ret_locked, 
 	return take_look(m, true, k, err);
 }
 
+/*
+ * From now on there are views. Until an index stands there that says so, none may be trusted:
+ * whoever did would see what views hide.
+ */
+static int begin_views(struct maildir_drop *m, const struct look *k, struct err *err)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(index_stamp_ns())};
+
+	if (!m->has_views || k->trust != INDEX_TRUSTED || k->header.views != 0 ||
+	    sys_futimens(k->fd, times) == 0)
+		return 0;
+	return err_sys(err, errno, "cannot change '%s/%s'", m->owner.path, MAILDIR_INDEX);
+}
+
 static int open_locked(struct maildir_drop *m, struct err *err)
 {
 	struct look k = {.fd = -1};
@@ -256,6 +314,8 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 	m->moved = NULL;
 	if (r == 0)
 		r = take_look(m, false, &k, err);
+	if (r == 0 && m->has_views && m->opening == NULL)
+		r = STORE_HAS_VIEWS;
 	if (r == 0 && !k.same)
 		r = look_again(m, &k, &locked, err);
 	if (r == 0 && k.same) {
@@ -265,7 +325,9 @@ static int open_locked(struct maildir_drop *m, struct err *err)
 		m->base.growth = k.header.growth;
 		k.fd = -1;
 	} else if (r == 0) {
-		r = make_snapshot(m, &k, locked, err);
+		r = begin_views(m, &k, err);
+		if (r == 0)
+			r = make_snapshot(m, &k, locked, err);
 	}
 	sys_close(k.fd);
 	if (locked)
@@ -299,7 +361,19 @@ void maildir_drop_free(struct maildir_drop *m)
 	free(m);
 }
 
-int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
+/* A folder that isn't there is no folder yet; a maildrop is made. */
+static int open_root(struct maildir_drop *m, struct err *err)
+{
+	if (m->opening == NULL || !m->opening->must_exist)
+		return maildir_root_open(maildir_store_of(m), m->owner.path, false, err);
+
+	const int fd = sys_openat(AT_FDCWD, m->owner.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	return fd >= 0 ? fd : err_sys(err, errno, "cannot open '%s'", m->owner.path);
+}
+
+int maildir_open(struct store *s, const struct store_owner *owner,
+		 const struct store_opening *opening, struct maildrop **ret_maildrop,
 		 struct err *err)
 {
 	struct maildir_drop *const m = maildir_drop_new(s, owner);
@@ -310,20 +384,62 @@ int maildir_open(struct store *s, const struct store_owner *owner, struct maildr
 		return err_sys(err, ENOMEM, "cannot open '%s'", owner->path);
 	r = owner_enter(&sw, owner, err);
 	if (r == 0) {
-		r = maildir_root_open(maildir_store_of(m), m->owner.path, false, err);
+		m->opening = opening;
+		r = open_root(m, err);
 		m->root_fd = r;
 		if (r >= 0)
 			r = maildir_lock_session(m, err);
 		if (r == 0)
 			r = open_locked(m, err);
+		m->opening = NULL;
 		owner_leave(&sw);
 	}
-	if (r < 0) {
+	if (r != 0) {
 		maildir_drop_free(m);
 		return r;
 	}
 	*ret_maildrop = &m->base;
 	return 0;
+}
+
+void maildir_let_go(struct maildrop *maildrop)
+{
+	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
+
+	m->let_go = true;
+	unlock(m);
+}
+
+/* Nothing of what an earlier reading found is known any more, but for the snapshot. */
+static int take_again(struct maildir_drop *m, struct err *err)
+{
+	int r = lock_waiting(m, err);
+
+	if (r < 0)
+		return r;
+	free(m->pending_bases);
+	m->pending_bases = NULL;
+	journal_done(&m->pending);
+	journal_init(&m->pending);
+	r = maildir_replay(m, err);
+	maildir_moved_free(m->moved);
+	m->moved = NULL;
+	if (r < 0)
+		unlock(m);
+	return r;
+}
+
+int maildir_take_again(struct maildrop *maildrop, struct err *err)
+{
+	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
+	struct owner_switch sw;
+	int r = owner_enter(&sw, &m->owner.o, err);
+
+	if (r < 0)
+		return r;
+	r = take_again(m, err);
+	owner_leave(&sw);
+	return r;
 }
 
 bool maildir_writes_at_close(const struct maildrop *maildrop)
@@ -336,9 +452,10 @@ void maildir_close(struct maildrop *maildrop)
 	struct maildir_drop *const m = (struct maildir_drop *)maildrop;
 	struct owner_switch sw;
 
-	/* Unless a commit has done it. */
+	/* Unless a commit has done it. If somebody has it now, they are found again. */
 	if (m->n_corrections > 0 && owner_enter(&sw, &m->owner.o, NULL) == 0) {
-		maildir_index_update(m, false);
+		if (!m->let_go || lock_now(m, NULL) == 0)
+			maildir_index_update(m, false);
 		owner_leave(&sw);
 	}
 	maildir_drop_free(m);

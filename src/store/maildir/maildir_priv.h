@@ -26,6 +26,8 @@
  *	maildir_usage     how much there is, for quotas
  *	maildir_watch     did anybody else change a directory meanwhile?
  *	maildir_tidy      what dead programs left behind
+ *	maildir_refile    to another folder
+ *	maildir_views     what views keep
  */
 #pragma once
 
@@ -47,6 +49,7 @@
 #define MAILDIR_UIDL "restante.uidl"
 #define MAILDIR_UIDL_TMP "restante.uidl.tmp"
 #define MAILDIR_MOVING "restante.moving"
+#define MAILDIR_VIEWS "restante.views"
 
 /* Which of the two directories that hold messages; also the place in index_header.dirs. */
 enum maildir_where { MAILDIR_NEW, MAILDIR_CUR };
@@ -151,6 +154,7 @@ enum maildir_state {
 	MAILDIR_KEPT,   /* stands there, and its directory has not changed */
 	MAILDIR_FOUND,  /* stands there, and on disk */
 	MAILDIR_FRESH,  /* on disk only */
+	MAILDIR_AWAY,   /* moved out; it may come back to its place */
 	MAILDIR_GONE,   /* isn't to be listed */
 };
 
@@ -257,6 +261,9 @@ uint32_t maildir_catalog_add(struct maildir_catalog *c, const struct maildir_key
 /* Of messages that have one UIDL, only the first stays. For an index that isn't trusted. */
 int maildir_catalog_unique(struct maildir_catalog *c);
 
+/* 1: a message that isn't gone has this UIDL; 0, or -ENOMEM. */
+int maildir_catalog_has(struct maildir_catalog *c, struct span uidl);
+
 struct maildir_given;
 
 /*
@@ -326,8 +333,11 @@ struct maildir_correction {
 struct maildir_drop {
 	struct maildrop base;
 	struct maildir_owner owner;
-	int root_fd;                /* Owned; holds the lock where directories can be locked */
-	int lock_fd;                /* the lock where they can't, else -1. Owned */
+	const struct store_opening *opening; /* while it is being opened. Borrowed */
+	bool has_views; /* the index says so, and sessions other than views' are refused */
+	bool let_go;    /* others may have changed anything since */
+	int root_fd;    /* Owned; holds the lock where directories can be locked */
+	int lock_fd;    /* the lock where they can't, else -1. Owned */
 	int dir_fd[MAILDIR_DIRS];   /* opened when first needed, else -1. Owned */
 	struct journal pending;     /* deleted by an earlier QUIT, but the disk won't let them go */
 	struct span *pending_bases; /* theirs, sorted, pointing into pending. Owned */
@@ -368,8 +378,11 @@ bool maildir_is_private(const struct store_owner *owner, const struct stat *st);
 struct maildir_drop *maildir_drop_new(struct store *s, const struct store_owner *owner);
 void maildir_drop_free(struct maildir_drop *m);
 
-int maildir_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
+int maildir_open(struct store *s, const struct store_owner *owner,
+		 const struct store_opening *opening, struct maildrop **ret_maildrop,
 		 struct err *err);
+void maildir_let_go(struct maildrop *maildrop);
+int maildir_take_again(struct maildrop *maildrop, struct err *err);
 void maildir_close(struct maildrop *maildrop);
 bool maildir_writes_at_close(const struct maildrop *maildrop);
 
@@ -593,3 +606,11 @@ void maildir_deliver_free(struct delivery *d);
 /* ---- maildir_moving.c, maildir_arrival.c ---- */
 
 extern const struct moving_driver maildir_moving_driver;
+int maildir_refile(struct maildrop *maildrop, const struct store_owner *to, struct err *err);
+uint64_t maildir_came(struct maildrop *maildrop, uint32_t n, const struct index_record *r);
+int maildir_key_of(struct maildrop *maildrop, uint32_t n, const struct index_record *r,
+		   char ret_key[static LIMIT_UIDL + 1], struct err *err);
+
+/* ---- maildir_views.c ---- */
+
+extern const struct store_views_row maildir_views_row;

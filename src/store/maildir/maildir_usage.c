@@ -33,7 +33,7 @@ static bool usage_by_index(struct maildir_store *s, const struct store_owner *ow
 
 	sys_close(fd);
 	if (good)
-		*ret_usage = (struct store_usage){.messages = h.count, .octets = h.octets};
+		*ret_usage = (struct store_usage){.messages = h.count - h.away, .octets = h.octets};
 	return good;
 }
 

@@ -63,20 +63,10 @@ static int append(struct mem_store *s, const struct store_owner *owner, int fd, 
 
 	if (measured < 0)
 		return err_sys(err, -measured, "cannot deliver to '%s'", owner->path);
-	if (box->count == box->cap) {
-		const uint32_t cap = box->cap == 0 ? 16 : box->cap * 2;
-		struct mem_message *const v = realloc(box->messages, cap * sizeof(*v));
 
-		if (v == NULL)
-			return no_memory(owner, err);
-		box->messages = v;
-		box->cap = cap;
-	}
+	struct mem_message message = {.fd = fd, .came = ++s->delivered};
+	struct index_record *const r = &message.record;
 
-	struct mem_message *const message = &box->messages[box->count];
-	struct index_record *const r = &message->record;
-
-	*message = (struct mem_message){.fd = fd};
 	r->octets = octets;
 	r->bytes = octets;
 	r->flags = INDEX_CRLF | INDEX_NAME_DERIVED | (dot_lines == 0 ? INDEX_NO_DOT : 0U) |
@@ -84,9 +74,8 @@ static int append(struct mem_store *s, const struct store_owner *owner, int fd, 
 	r->growth = growth.value;
 	r->uidl_len = (uint8_t)snprintf(r->text, sizeof(r->text), "%llu.%llu",
 					(unsigned long long)(clock_wall_ns() / 1000000000U),
-					(unsigned long long)++s->delivered);
-	box->count++;
-	return 0;
+					(unsigned long long)message.came);
+	return mem_box_put(box, &message) < 0 ? no_memory(owner, err) : 0;
 }
 
 /* A descriptor for this target's own message: the same octets, or a copy with the prefix. */

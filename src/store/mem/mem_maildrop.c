@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -34,6 +35,7 @@ static void mem_free(struct store *store)
 		for (uint32_t i = 0; i < box->count; i++)
 			sys_close(box->messages[i].fd);
 		free(box->messages);
+		mem_views_free(box);
 		free(box->path);
 		free(box);
 	}
@@ -41,12 +43,19 @@ static void mem_free(struct store *store)
 	free(s);
 }
 
-struct mem_box *mem_box_get(struct mem_store *s, const char *path)
+struct mem_box *mem_box_find(struct mem_store *s, const char *path)
 {
 	struct mem_box *box = s->boxes;
 
 	while (box != NULL && strcmp(box->path, path) != 0)
 		box = box->next;
+	return box;
+}
+
+struct mem_box *mem_box_get(struct mem_store *s, const char *path)
+{
+	struct mem_box *box = mem_box_find(s, path);
+
 	if (box != NULL)
 		return box;
 
@@ -85,6 +94,45 @@ static int mem_usage(struct store *store, const struct store_owner *owner,
 		*ret_usage = mem_box_usage(box);
 	(void)pthread_mutex_unlock(&s->lock);
 	return box != NULL ? 0 : err_sys(err, ENOMEM, "cannot count '%s'", owner->path);
+}
+
+int mem_box_put(struct mem_box *box, const struct mem_message *message)
+{
+	uint32_t at = box->count;
+
+	if (box->count == box->cap) {
+		const uint32_t cap = box->cap == 0 ? 16 : box->cap * 2;
+		struct mem_message *const v = realloc(box->messages, cap * sizeof(*v));
+
+		if (v == NULL)
+			return -ENOMEM;
+		box->messages = v;
+		box->cap = cap;
+	}
+	while (at > 0 && box->messages[at - 1].came > message->came)
+		at--;
+	memmove(box->messages + at + 1, box->messages + at,
+		(box->count - at) * sizeof(*box->messages));
+	box->messages[at] = *message;
+	box->count++;
+	return 0;
+}
+
+#define WAITS 5000
+
+bool mem_wait(struct mem_store *s, bool *busy)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	for (int turn = 0; *busy; turn++) {
+		if (turn == WAITS)
+			return false;
+		(void)pthread_mutex_unlock(&s->lock);
+		(void)nanosleep(&pause, NULL);
+		(void)pthread_mutex_lock(&s->lock);
+	}
+	*busy = true;
+	return true;
 }
 
 int mem_reopen(int fd)
@@ -129,46 +177,101 @@ static int write_snapshot(struct mem_drop *m)
 	return r;
 }
 
+static int open_box(struct mem_store *s, struct mem_drop *m, const char *path,
+		    const struct store_opening *opening)
+{
+	int r;
+
+	m->box = opening != NULL && opening->must_exist ? mem_box_find(s, path)
+							: mem_box_get(s, path);
+	if (m->box == NULL)
+		return opening != NULL && opening->must_exist ? -ENOENT : -ENOMEM;
+	if (opening != NULL ? !mem_wait(s, &m->box->busy) : m->box->busy)
+		return -EBUSY;
+	m->box->busy = m->busy = true;
+	if (opening != NULL && opening->is_main)
+		m->box->has_views = true;
+	r = m->box->has_views && opening == NULL ? STORE_HAS_VIEWS : write_snapshot(m);
+	if (r != 0)
+		m->box->busy = false;
+	return r;
+}
+
 static int mem_open(struct store *store, const struct store_owner *owner,
-		    struct maildrop **ret_maildrop, struct err *err)
+		    const struct store_opening *opening, struct maildrop **ret_maildrop,
+		    struct err *err)
 {
 	struct mem_store *const s = (struct mem_store *)store;
 	struct mem_drop *const m = calloc(1, sizeof(*m));
-	int r = 0;
+	int r;
 
 	if (m == NULL)
 		return err_sys(err, ENOMEM, "cannot open '%s'", owner->path);
 	m->base = (struct maildrop){.store = store, .snapshot_fd = -1};
 
 	(void)pthread_mutex_lock(&s->lock);
-	m->box = mem_box_get(s, owner->path);
-	if (m->box == NULL)
-		r = -ENOMEM;
-	else if (m->box->busy)
-		r = -EBUSY;
-	else
-		r = write_snapshot(m);
-	if (r == 0)
-		m->box->busy = true;
+	r = open_box(s, m, owner->path, opening);
 	(void)pthread_mutex_unlock(&s->lock);
 
-	if (r < 0) {
+	if (r != 0) {
 		free(m);
-		return err_sys(err, -r, "cannot open '%s'", owner->path);
+		return r > 0 ? r : err_sys(err, -r, "cannot open '%s'", owner->path);
 	}
 	*ret_maildrop = &m->base;
 	return 0;
 }
 
-static void mem_close(struct maildrop *maildrop)
+static void mem_let_go(struct maildrop *maildrop)
 {
 	struct mem_drop *const m = (struct mem_drop *)maildrop;
 	struct mem_store *const s = (struct mem_store *)m->base.store;
 
 	(void)pthread_mutex_lock(&s->lock);
-	m->box->busy = false;
+	if (m->busy)
+		m->box->busy = m->busy = false;
 	(void)pthread_mutex_unlock(&s->lock);
-	free(m);
+}
+
+static int mem_take_again(struct maildrop *maildrop, struct err *err)
+{
+	struct mem_drop *const m = (struct mem_drop *)maildrop;
+	struct mem_store *const s = (struct mem_store *)m->base.store;
+
+	(void)pthread_mutex_lock(&s->lock);
+	m->busy = mem_wait(s, &m->box->busy);
+	(void)pthread_mutex_unlock(&s->lock);
+	return m->busy ? 0 : err_sys(err, EBUSY, "cannot open '%s' again", m->box->path);
+}
+
+static void mem_close(struct maildrop *maildrop)
+{
+	mem_let_go(maildrop);
+	free(maildrop);
+}
+
+/*
+ * With the lock held: where message n of the session is now. Others may have deleted
+ * it or moved it, or what stood before it. The count when it isn't there.
+ */
+static uint32_t find(const struct mem_drop *m, uint32_t n)
+{
+	const struct mem_box *const box = m->box;
+	struct index_record wanted;
+	uint32_t i = n < box->count ? n : box->count;
+
+	if (index_read_record(m->base.snapshot_fd, n, &wanted) < 0)
+		return box->count;
+	for (; i > 0; i--) {
+		if (span_eq(index_record_uidl(&box->messages[i - 1].record),
+			    index_record_uidl(&wanted)))
+			return i - 1;
+	}
+	for (i = n; i < box->count; i++) {
+		if (span_eq(index_record_uidl(&box->messages[i].record),
+			    index_record_uidl(&wanted)))
+			return i;
+	}
+	return box->count;
 }
 
 static int mem_message(struct maildrop *maildrop, uint32_t n, struct store_message *ret_message,
@@ -176,12 +279,16 @@ static int mem_message(struct maildrop *maildrop, uint32_t n, struct store_messa
 {
 	struct mem_drop *const m = (struct mem_drop *)maildrop;
 	struct mem_store *const s = (struct mem_store *)m->base.store;
+	struct mem_message message;
+	int fd = -ENOENT;
 
-	/* A delivery may move the array; its first messages are this session's own. */
 	(void)pthread_mutex_lock(&s->lock);
-	const struct mem_message message = m->box->messages[n - 1];
-	const int fd = mem_reopen(message.fd);
+	const uint32_t at = find(m, n);
 
+	if (at < m->box->count) {
+		message = m->box->messages[at];
+		fd = mem_reopen(message.fd);
+	}
 	(void)pthread_mutex_unlock(&s->lock);
 	if (fd < 0)
 		return err_sys(err, -fd, "cannot open message %u of '%s'", n, m->box->path);
@@ -196,45 +303,91 @@ static int mem_message(struct maildrop *maildrop, uint32_t n, struct store_messa
 	return 0;
 }
 
+/* Takes what is marked out of the box; to where: another one, or NULL for nowhere. */
+static int take_marked(struct mem_drop *m, struct mem_box *to)
+{
+	struct mem_box *const box = m->box;
+	int r = 0;
+
+	for (uint32_t n = m->base.count; n > 0 && r == 0; n--) {
+		const uint32_t at = maildrop_is_marked(&m->base, n) ? find(m, n) : box->count;
+
+		if (at == box->count)
+			continue;
+		if (to == NULL)
+			sys_close(box->messages[at].fd);
+		else
+			r = mem_box_put(to, &box->messages[at]);
+		if (r < 0)
+			break;
+		box->count--;
+		memmove(box->messages + at, box->messages + at + 1,
+			(box->count - at) * sizeof(*box->messages));
+	}
+	return r;
+}
+
 static int mem_commit(struct maildrop *maildrop, struct err *err)
 {
 	struct mem_drop *const m = (struct mem_drop *)maildrop;
 	struct mem_store *const s = (struct mem_store *)m->base.store;
-	struct mem_box *const box = m->box;
-	uint32_t kept = 0;
 
 	(void)err;
 	(void)pthread_mutex_lock(&s->lock);
-	for (uint32_t i = 0; i < box->count; i++) {
-		if (i < m->base.count && maildrop_is_marked(&m->base, i + 1))
-			sys_close(box->messages[i].fd);
-		else
-			box->messages[kept++] = box->messages[i];
-	}
-	box->count = kept;
+	(void)take_marked(m, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
 	return 0;
 }
 
-/* The UIDL begins with the second. */
+/* The UIDL begins with it. */
+static uint64_t mem_came(struct maildrop *m, uint32_t n, const struct index_record *r)
+{
+	const struct span uidl = index_record_uidl(r);
+	uint64_t seconds = 0;
+
+	(void)m;
+	(void)n;
+	(void)num_parse_u64(span_of(uidl.p, span_find(uidl, '.')), UINT64_MAX, &seconds);
+	return seconds;
+}
+
 static int mem_mark_older(struct maildrop *maildrop, uint64_t before, struct err *err)
+{
+	struct index_record r;
+
+	for (uint32_t n = 1; n <= maildrop->count; n++) {
+		if (index_read_record(maildrop->snapshot_fd, n, &r) < 0 ||
+		    (r.flags & INDEX_AWAY) != 0 || mem_came(maildrop, n, &r) >= before)
+			continue;
+		if (maildrop_mark(maildrop, n) < 0)
+			return err_sys(err, ENOMEM, "cannot mark messages");
+	}
+	return 0;
+}
+
+static int mem_refile(struct maildrop *maildrop, const struct store_owner *owner, struct err *err)
 {
 	struct mem_drop *const m = (struct mem_drop *)maildrop;
 	struct mem_store *const s = (struct mem_store *)m->base.store;
-	int r = 0;
+	struct mem_box *to;
+	int r;
 
-	(void)err;
 	(void)pthread_mutex_lock(&s->lock);
-	for (uint32_t n = 1; n <= m->base.count && r == 0; n++) {
-		const struct span uidl = index_record_uidl(&m->box->messages[n - 1].record);
-		uint64_t came;
-
-		if (num_parse_u64(span_of(uidl.p, span_find(uidl, '.')), UINT64_MAX, &came) &&
-		    came < before)
-			r = maildrop_mark(maildrop, n);
-	}
+	to = mem_box_get(s, owner->path);
+	r = to == NULL ? -ENOMEM : take_marked(m, to);
 	(void)pthread_mutex_unlock(&s->lock);
-	return r;
+	return r < 0 ? err_sys(err, -r, "cannot move messages to '%s'", owner->path) : 0;
+}
+
+static int mem_key(struct maildrop *m, uint32_t n, const struct index_record *r,
+		   char ret_key[static LIMIT_UIDL + 1], struct err *err)
+{
+	(void)m;
+	(void)n;
+	(void)err;
+	memcpy(ret_key, r->text, r->uidl_len);
+	ret_key[r->uidl_len] = '\0';
+	return 0;
 }
 
 const struct store_driver store_mem_driver = {
@@ -247,6 +400,12 @@ const struct store_driver store_mem_driver = {
 	.commit = mem_commit,
 	.mark_older = mem_mark_older,
 	.usage = mem_usage,
+	.let_go = mem_let_go,
+	.take_again = mem_take_again,
+	.refile = mem_refile,
+	.came = mem_came,
+	.key = mem_key,
+	.views = &mem_views_row,
 	.deliver_begin = mem_deliver_begin,
 	.deliver_commit = mem_deliver_commit,
 	.deliver_free = mem_deliver_free,

@@ -13,14 +13,31 @@
 struct mem_message {
 	int fd; /* sealed memfd. Owned */
 	struct index_record record;
+	uint64_t came; /* a number that grows: its place in the order */
 };
 
-/* The maildrop of one path. Messages are only ever appended while it is busy, but by its session.
- */
+struct mem_list {
+	struct mem_list *next;
+	char name[96];
+	char *p; /* Owned */
+	size_t n;
+};
+
+struct mem_device {
+	struct mem_device *next;
+	struct store_device is;
+	bool busy; /* a session has it */
+};
+
+/* The maildrop of one path. While it is busy, others only append to it. */
 struct mem_box {
 	struct mem_box *next;
-	char *path; /* Owned */
-	bool busy;  /* a session has it */
+	char *path;                 /* Owned */
+	bool busy;                  /* a session has it */
+	bool has_views;             /* only views open it */
+	bool views_busy;            /* somebody changes its lists */
+	struct mem_list *lists;     /* Owned */
+	struct mem_device *devices; /* Owned */
 	struct mem_message *messages;
 	uint32_t count;
 	uint32_t cap;
@@ -36,7 +53,11 @@ struct mem_store {
 struct mem_drop {
 	struct maildrop base;
 	struct mem_box *box;
+	bool busy; /* box->busy is ours */
 };
+
+/* With the lock held. NULL: there is none. */
+struct mem_box *mem_box_find(struct mem_store *s, const char *path);
 
 /* With the lock held. NULL: no memory. */
 struct mem_box *mem_box_get(struct mem_store *s, const char *path);
@@ -46,6 +67,18 @@ int mem_reopen(int fd);
 
 /* With the lock held. */
 struct store_usage mem_box_usage(const struct mem_box *box);
+/*
+ * With the lock held, waits some seconds until *busy is false, and makes it true. False:
+ * it stayed so. The lock is given up meanwhile.
+ */
+bool mem_wait(struct mem_store *s, bool *busy);
+
+/* With the lock held. Puts a message into its place in the order. 0 or -ENOMEM. */
+int mem_box_put(struct mem_box *box, const struct mem_message *message);
+
+/* mem_views.c */
+extern const struct store_views_row mem_views_row;
+void mem_views_free(struct mem_box *box);
 
 int mem_deliver_begin(struct store *s, const struct store_owner *owner,
 		      struct delivery **ret_delivery, struct err *err);

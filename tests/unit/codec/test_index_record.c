@@ -148,10 +148,16 @@ static const struct {
 	{0, 'R', true, false},    /* magic */
 	{15, 0x7f, true, true},   /* count 0x7f000003 */
 	{15, 0x80, true, false},  /* count past INDEX_COUNT_MAX */
-	{72, 1, true, false},     /* behind the fields */
+	{72, 1, true, true},      /* there are views */
+	{72, 2, true, false},     /* more than yes */
+	{76, 3, true, true},      /* all are away */
+	{76, 4, true, false},     /* more than there are */
+	{80, 1, true, true},      /* growth */
+	{88, 1, true, false},     /* behind the fields */
 	{123, 1, true, false},    /* the last octet before the checksum */
 	{16, 0xff, false, true},  /* all flags there are */
-	{17, 1, false, false},    /* one more */
+	{17, 1, false, true},     /* and the ninth */
+	{17, 4, false, false},    /* one more */
 	{19, 0x80, false, false}, /* the highest */
 	{20, 0, false, false},    /* no UIDL */
 	{20, 1, false, false},    /* a shorter UIDL, and so text behind the name */

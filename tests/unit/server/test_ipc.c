@@ -151,7 +151,7 @@ static const struct member message[] = {HEAD(ipc_message),
 					M(ipc_message, offset, FILE_AT, 0),
 					M(ipc_message, bytes, FILE_AT, 0),
 					M(ipc_message, octets, FILE_AT, 0),
-					M(ipc_message, flags, MAX, 0x2ff),
+					M(ipc_message, flags, MAX, 0x3ff),
 					M(ipc_message, zero, ZERO, 0),
 					END};
 static const struct member committed[] = {HEAD(ipc_committed),
