@@ -33,14 +33,14 @@ struct row {
 static const struct row rows[] = {
 	{{"quota_octets", A_SIZE, true}, SIZE, AT(quota_octets), .max = UINT64_C(1) << 50},
 	{{"quota_messages", A_NUMBER, true}, NUMBER64, AT(quota_messages), .max = UINT32_MAX},
-	{{"dele", "one of: delete, hide, trash", false}, DELE, AT(dele)},
-	{{"dele_days", A_NUMBER, false}, NUMBER, AT(dele_days), .max = DAYS_MAX},
-	{{"newest", A_NUMBER, false}, NUMBER, AT(newest), .max = UINT32_MAX},
+	{{"dele", "one of: delete, hide, trash", true}, DELE, AT(dele)},
+	{{"dele_days", A_NUMBER, true}, NUMBER, AT(dele_days), .max = DAYS_MAX},
+	{{"newest", A_NUMBER, true}, NUMBER, AT(newest), .max = UINT32_MAX},
 	{{"expire_days", A_NUMBER, true}, NUMBER, AT(expire_days), .max = DAYS_MAX},
 	{{"login_delay", A_TIME, true}, SECONDS, AT(login_delay), .max = DAY},
 	{{"device_days", A_NUMBER, false}, NUMBER, AT(device_days), .max = DAYS_MAX},
-	{{"trash", A_FOLDER, false}, FOLDER, TEXT(trash)},
-	{{"folders", "folders' names such as \"INBOX,Junk\"", false}, FOLDERS, TEXT(folders)},
+	{{"trash", A_FOLDER, true}, FOLDER, TEXT(trash)},
+	{{"folders", "folders' names such as \"INBOX,Junk\"", true}, FOLDERS, TEXT(folders)},
 };
 /* clang-format on */
 

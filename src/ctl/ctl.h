@@ -24,6 +24,7 @@ struct ctl {
 	const char *name;         /* the user's, for commands that want one */
 	const char *label;        /* and what of that user's */
 	const char *const *words; /* what follows them, up to NULL */
+	bool list;
 
 	/* Moving in. */
 	const char *source; /* the word behind "import" */
@@ -51,8 +52,9 @@ struct ctl_command {
 	const char *what;
 	bool wants_name; /* or --all, where that is among its options */
 	bool wants_label;
-	bool wants_words; /* one at least, behind the name */
-	unsigned options; /* enum ctl_option that make sense with it */
+	bool wants_words;    /* one at least, behind the name */
+	bool may_have_words; /* or --all, which then says nothing of the name */
+	unsigned options;    /* enum ctl_option that make sense with it */
 	int (*run)(struct ctl *ctl);
 };
 
@@ -63,6 +65,7 @@ enum ctl_option {
 	CTL_HOME = 1 << 3,
 	CTL_NO_SCRAM = 1 << 4,
 	CTL_SERVICE = 1 << 5,
+	CTL_LIST = 1 << 6,
 	CTL_ALL = 1 << 16,
 	CTL_DRY_RUN = 1 << 17,
 	CTL_REMOVE_GONE = 1 << 18,
@@ -86,6 +89,8 @@ int ctl_user_list(struct ctl *ctl);
 int ctl_user_show(struct ctl *ctl);
 int ctl_user_set(struct ctl *ctl);
 int ctl_user_unset(struct ctl *ctl);
+
+int ctl_undelete(struct ctl *ctl);
 
 int ctl_app_password_add(struct ctl *ctl);
 int ctl_app_password_list(struct ctl *ctl);

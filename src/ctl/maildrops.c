@@ -44,6 +44,7 @@ static int visit(struct walk *w, const struct user_record *record)
 		.path = m.path,
 		.uid = place.own_ids ? maildrop.uid : w->uid,
 		.gid = place.own_ids ? maildrop.gid : w->gid,
+		.rules = maildrop.rules,
 	};
 	return w->each(w->arg, &m);
 }
@@ -113,7 +114,7 @@ int ctl_each_maildrop(struct ctl *ctl, int (*each)(void *arg, const struct ctl_m
 	w.db = databases_open(ctl, &noticed, &status);
 	if (w.db == NULL)
 		return status;
-	status = ctl->all ? ask_all(&w) : ask(&w, ctl->name);
+	status = ctl->name == NULL ? ask_all(&w) : ask(&w, ctl->name);
 	userdb_free(w.db);
 	return status;
 }

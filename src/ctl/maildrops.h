@@ -17,7 +17,7 @@ struct ctl_maildrop {
 };
 
 /*
- * Calls each() for the user that the command names, or with --all for every user. Goes on
+ * Calls each() for the user that the command names, or when it names none for every user. Goes on
  * after one that fails: EX_OK, or the first status that isn't.
  */
 int ctl_each_maildrop(struct ctl *ctl, int (*each)(void *arg, const struct ctl_maildrop *m),

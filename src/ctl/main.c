@@ -81,6 +81,13 @@ static const struct ctl_command commands[] = {
 	 .wants_name = true,
 	 .wants_label = true,
 	 .run = ctl_app_password_revoke},
+	{.group = "undelete",
+	 .arguments = "NAME UIDL ...",
+	 .what = "bring back what DELE hid or moved to the trash",
+	 .wants_name = true,
+	 .may_have_words = true,
+	 .options = CTL_ALL | CTL_LIST,
+	 .run = ctl_undelete},
 	{.group = "import",
 	 .verb = "dovecot",
 	 .arguments = "NAME",
@@ -145,7 +152,8 @@ static const struct {
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
 	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
-	{"all", NULL, "import: every user, instead of NAME", CTL_ALL},
+	{"all", NULL, "import: every user; undelete: every message", CTL_ALL},
+	{"list", NULL, "undelete: show what can be brought back", CTL_LIST},
 	{"from", "WHERE", "import: where the old mail is, if not in the maildrop", CTL_FROM},
 	{"read-as", "USER", "import: whose rights it is read with", CTL_READ_AS},
 	{"uidl-format", "FORMAT", "import: Dovecot's pop3_uidl_format", CTL_UIDL_FORMAT},
@@ -267,6 +275,9 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_NO_SCRAM:
 		ctl->no_scram = true;
+		break;
+	case CTL_LIST:
+		ctl->list = true;
 		break;
 	case CTL_ALL:
 		ctl->all = true;
@@ -398,13 +409,17 @@ int main(int argc, char **argv)
 		return ctl_complain(EX_USAGE, "an option that '%s %s' doesn't have", command->group,
 				    command->verb != NULL ? command->verb : "");
 	ctl.source = command->verb;
-	if (command->wants_name && !ctl.all)
+
+	const bool all_names = ctl.all && !command->may_have_words;
+
+	if (command->wants_name && !all_names)
 		ctl.name = *words != NULL ? *words++ : NULL;
 	if (command->wants_label)
 		ctl.label = *words != NULL ? *words++ : NULL;
 	ctl.words = (const char *const *)words;
-	if ((*words != NULL) != command->wants_words ||
-	    (command->wants_name && !ctl.all && ctl.name == NULL) ||
+	if ((*words != NULL && !command->wants_words && !command->may_have_words) ||
+	    (*words == NULL && command->wants_words) ||
+	    (command->wants_name && !all_names && ctl.name == NULL) ||
 	    (command->wants_label && ctl.label == NULL))
 		return usage();
 	if (config_load(ctl.config_path, &ctl.config, &err) < 0)

@@ -171,6 +171,13 @@ const struct config_row config_rows[] = {
 	{{"quota_octets", "size", "0", "how much one maildrop may hold; 0: any amount"},
 	 .kind = RULE},
 	{{"quota_messages", "number", "0", "messages in one maildrop; 0: any number"}, .kind = RULE},
+	{{"dele", "choice", "delete", "what DELE does: delete, hide, or trash"}, .kind = RULE},
+	{{"dele_days", "number", "0", "days until hidden mail or trash is gone for good; 0: never"},
+	 .kind = RULE},
+	{{"trash", "string", "Trash", "folder that DELE moves to"}, .kind = RULE},
+	{{"folders", "string", "INBOX", "folders that make up the maildrop: INBOX,Junk"},
+	 .kind = RULE},
+	{{"newest", "number", "0", "so many messages are listed, the newest; 0: all"}, .kind = RULE},
 	{{"quota_grace", "size", "10M", "by how much the last message may exceed quota_octets"},
 	 .kind = SIZE, AT(quota_grace), .max = UINT64_C(1) << 50},
 
