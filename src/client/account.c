@@ -15,6 +15,7 @@
 #include "net/dial_proxy.h"
 #include "client/account_priv.h"
 #include "client/pin.h"
+#include "client/server_address.h"
 
 #define POP3_PORT 110
 #define POP3S_PORT 995
@@ -162,17 +163,77 @@ void account_init(struct account *a)
 	}
 }
 
+static const struct {
+	const char *option;
+	size_t at;
+} destinations[ACCOUNT_DESTINATIONS] = {
+	[ACCOUNT_TO_MAILDIR] = {"maildir", offsetof(struct account, maildir)},
+	[ACCOUNT_TO_MBOX] = {"mbox", offsetof(struct account, mbox)},
+	[ACCOUNT_TO_COMMAND] = {"deliver_command", offsetof(struct account, deliver_command)},
+	[ACCOUNT_TO_LMTP] = {"lmtp", offsetof(struct account, lmtp)},
+};
+
+const char *account_destination_option(enum account_destination to)
+{
+	return destinations[to].option;
+}
+
+const char *account_destination_value(const struct account *a, enum account_destination to)
+{
+	return (const char *)a + destinations[to].at;
+}
+
+enum account_destination account_destination(const struct account *a)
+{
+	enum account_destination to = ACCOUNT_TO_MAILDIR;
+
+	while (to + 1 < ACCOUNT_DESTINATIONS && account_destination_value(a, to)[0] == '\0')
+		to++;
+	return to;
+}
+
+void account_forget_destination(struct account *a)
+{
+	for (unsigned to = 0; to < ACCOUNT_DESTINATIONS; to++)
+		((char *)a)[destinations[to].at] = '\0';
+}
+
+static const char *wrong_destination(const struct account *a)
+{
+	const enum account_destination to = account_destination(a);
+	struct server_address address;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ACCOUNT_DESTINATIONS; i++)
+		n += account_destination_value(a, i)[0] != '\0';
+	if (n == 0)
+		return "there is no maildir, and nothing else that the mail could go to";
+	if (n > 1)
+		return "maildir, mbox, deliver_command and lmtp exclude each other";
+	if (to != ACCOUNT_TO_MAILDIR && a->on_server == ACCOUNT_MIRROR)
+		return "on_server = mirror needs a maildir: nothing else shows what was deleted";
+	if (to == ACCOUNT_TO_COMMAND && a->deliver_command[0] != '/')
+		return "deliver_command must begin with an absolute path: there is no shell";
+	if (to == ACCOUNT_TO_LMTP && !server_address_parse(span_str(a->lmtp), 1, &address))
+		return "lmtp must be HOST, HOST:PORT, [ADDRESS]:PORT or unix:PATH";
+	if (to == ACCOUNT_TO_LMTP && a->recipient[0] == '\0')
+		return "lmtp needs a recipient";
+	return NULL;
+}
+
 const char *account_check(const struct account *a)
 {
 	const int sources = (a->password[0] != '\0') + (a->password_command[0] != '\0') +
 			    (a->password_file[0] != '\0');
+	const char *wrong;
 
 	if (a->host[0] == '\0')
 		return "there is no host";
 	if (a->user[0] == '\0')
 		return "there is no user";
-	if (a->maildir[0] == '\0')
-		return "there is no maildir";
+	wrong = wrong_destination(a);
+	if (wrong != NULL)
+		return wrong;
 	if (sources > 1)
 		return "password, password_command and password_file exclude each other";
 	if (a->proxy[0] != '\0' && dial_proxy_check(a->proxy) != NULL)

@@ -27,6 +27,15 @@ enum account_on_server {
 	ACCOUNT_MIRROR, /* deleted there when its file here is gone */
 };
 
+/* Where the mail goes: an option for each, and one of them is given. */
+enum account_destination {
+	ACCOUNT_TO_MAILDIR,
+	ACCOUNT_TO_MBOX,
+	ACCOUNT_TO_COMMAND,
+	ACCOUNT_TO_LMTP,
+	ACCOUNT_DESTINATIONS
+};
+
 #define ACCOUNT_NAME_MAX 64
 
 /* Without pointers: an account is copied as it is. Empty strings are what wasn't said. */
@@ -47,9 +56,13 @@ struct account {
 	char password_file[LIMIT_PATH];
 
 	char maildir[LIMIT_PATH]; /* absolute */
-	uint32_t on_server;       /* enum account_on_server */
-	uint32_t delete_after;    /* seconds since it was stored here; 0: never */
-	uint32_t keep_newest;     /* so many stay on the server, whatever is to be deleted */
+	char mbox[LIMIT_PATH];    /* absolute */
+	char deliver_command[LIMIT_PATH];
+	char lmtp[LIMIT_PATH];
+	char recipient[LIMIT_ADDRESS + 1];
+	uint32_t on_server;    /* enum account_on_server */
+	uint32_t delete_after; /* seconds since it was stored here; 0: never */
+	uint32_t keep_newest;  /* so many stay on the server, whatever is to be deleted */
 
 	uint32_t max_messages; /* fetched in one session; 0: any number */
 	uint64_t max_size;     /* octets of a message that is fetched; 0: any */
@@ -85,6 +98,14 @@ bool account_set(struct account *a, unsigned i, const char *text, struct err *er
  * working directory. False, with the reason, when it can't be; name is the option's.
  */
 bool account_path(const char *name, const char *text, size_t cap, char *ret_path, struct err *err);
+
+/* The destination that is given, the option's name, and what it says. */
+enum account_destination account_destination(const struct account *a);
+const char *account_destination_option(enum account_destination to);
+const char *account_destination_value(const struct account *a, enum account_destination to);
+
+/* None is given any more: what the command line says is in the place of the file's. */
+void account_forget_destination(struct account *a);
 
 /* What no single option can know: NULL, or what is missing or contradicts itself. */
 const char *account_check(const struct account *a);

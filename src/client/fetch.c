@@ -39,7 +39,20 @@ enum fetch_status fetch_disk_status(int r)
 {
 	if (r == 0)
 		return FETCH_OK;
-	return r == -ENOMEM ? FETCH_MEMORY : FETCH_DISK;
+	switch (-r) {
+	case ENOMEM:
+		return FETCH_MEMORY;
+	case ECANCELED:
+		return FETCH_STOPPED;
+	case EHOSTDOWN:
+		return FETCH_LATER;
+	case EKEYREJECTED:
+		return FETCH_INSECURE;
+	case EINVAL:
+		return FETCH_CONFIG;
+	default:
+		return FETCH_DISK;
+	}
 }
 
 struct plan fetch_plan(struct session *s)
@@ -55,6 +68,13 @@ struct plan fetch_plan(struct session *s)
 	};
 }
 
+static int is_remembered(void *ctx, const struct message_key *key, bool *ret_is, struct err *err)
+{
+	const struct session *const s = ctx;
+
+	return state_has_key(s->state, s->account, key, ret_is, err);
+}
+
 /* What is here: opened, and nobody else's for as long as this runs. */
 static enum fetch_status open_here(struct session *s)
 {
@@ -62,19 +82,27 @@ static enum fetch_status open_here(struct session *s)
 	int r;
 
 	account_identity(a, s->identity);
+	destination_name(a, s->place);
 	r = state_open(s->options->state_file, &s->state, s->err);
 	if (r == 0)
 		r = state_account(s->state, s->identity, a->name, &s->account, s->err);
 	if (r == 0)
-		r = state_maildir(s->state, a->maildir, &s->maildir, s->err);
+		r = state_maildir(s->state, s->place, &s->maildir, s->err);
 	if (r == 0)
 		r = state_lock(s->state, s->account, s->err);
 	if (a->delete_after > 0)
 		s->old_before = (int64_t)(clock_wall_ns() / 1000000000U) - a->delete_after;
 	if (r < 0)
 		return fetch_state_status(r);
-	return fetch_disk_status(maildir_target_open(a->maildir, s->identity, s->options->dry_run,
-						     &s->target, s->err));
+	return fetch_disk_status(
+		destination_open(&(struct destination_options){.account = a,
+							       .identity = s->identity,
+							       .state_file = s->options->state_file,
+							       .look_only = s->options->dry_run,
+							       .stop_fd = s->options->stop_fd,
+							       .is_remembered = is_remembered,
+							       .ctx = s},
+				 &s->target, s->err));
 }
 
 static enum fetch_status dial_status(int r)
@@ -228,13 +256,15 @@ enum fetch_status fetch(const struct fetch_options *options, struct fetch_result
 	if (fs == FETCH_OK)
 		fs = transact(s);
 	ret_result->remaining = ret_result->listed - ret_result->deleted;
-	if (fs == FETCH_OK && ret_result->refused > 0)
+	if (fs == FETCH_OK && ret_result->deferred > 0)
+		fs = FETCH_DEFERRED;
+	if (fs == FETCH_OK && ret_result->refused + ret_result->undelivered > 0)
 		fs = FETCH_REFUSED;
 	dialogue_close(&s->dialogue);
 	fetch_group_abort(s);
 	header_reader_done(&s->header);
 	listing_done(&s->listing);
-	maildir_target_close(s->target);
+	destination_close(s->target);
 	state_close(s->state);
 	free(s);
 	return fs;

@@ -51,6 +51,8 @@ struct fetch_result {
 	size_t large;         /* not fetched: larger than max_size */
 	size_t left;          /* not fetched: more than max_messages */
 	size_t refused;       /* RETR, or DELE, was answered -ERR */
+	size_t undelivered;   /* the destination won't have them; they stay on the server */
+	size_t deferred;      /* ... or not now */
 	size_t remaining;     /* on the server, after that */
 	uint32_t login_delay; /* seconds that the server wants between logins; 0: any */
 	size_t deleted;       /* and QUIT was confirmed */
@@ -58,8 +60,8 @@ struct fetch_result {
 };
 
 /*
- * FETCH_OK when all is done. FETCH_REFUSED when the rest of it is; *err is untouched
- * then, for each refusal was a remark. Otherwise *err says what ended it.
+ * FETCH_OK when all is done. FETCH_REFUSED or FETCH_DEFERRED when the rest of it is; *err is
+ * untouched then, for each refusal was a remark. Otherwise *err says what ended it.
  */
 enum fetch_status fetch(const struct fetch_options *options, struct fetch_result *ret_result,
 			struct err *err);

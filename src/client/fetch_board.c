@@ -138,6 +138,10 @@ static void summarize(const struct fetch_view *v, const struct fetch_result *res
 		(void)printf(", %zu deleted on the server", result->deleted);
 	if (result->refused > 0)
 		(void)printf(", %zu refused by the server", result->refused);
+	if (result->undelivered > 0)
+		(void)printf(", %zu that can't be delivered", result->undelivered);
+	if (result->deferred > 0)
+		(void)printf(", %zu to be delivered later", result->deferred);
 	if (result->pending > 0)
 		(void)printf(", %zu to be deleted later", result->pending);
 	(void)printf(", %zu on the server\n", result->remaining);
@@ -147,7 +151,7 @@ void fetch_view_end(struct fetch_view *v, enum fetch_status status,
 		    const struct fetch_result *result, const struct err *err)
 {
 	struct fetch_board *const b = v->board;
-	const bool done = status == FETCH_OK || status == FETCH_REFUSED;
+	const bool done = status == FETCH_OK || status == FETCH_REFUSED || status == FETCH_DEFERRED;
 
 	(void)pthread_mutex_lock(&b->_lock);
 	if (v->_begun)

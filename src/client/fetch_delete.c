@@ -16,7 +16,7 @@ static bool is_there(void *ctx, const struct message_key *key)
 	const struct session *const s = ctx;
 	uint64_t bytes;
 
-	return maildir_target_has(s->target, key, &bytes);
+	return destination_has(s->target, key, &bytes);
 }
 
 /* In a transaction. ids has room for all messages. */
@@ -59,6 +59,8 @@ enum fetch_status fetch_compare(struct session *s)
 		r = state_commit(s->state, s->err);
 	if (r < 0)
 		state_abort(s->state);
+	else
+		destination_settle(s->target);
 	free(ids);
 	return fetch_state_status(r);
 }

@@ -11,16 +11,18 @@
 
 #include "base/clock.h"
 
+/* When the destination has put off so many messages in a row, the rest isn't tried. */
+#define UNTAKEN_MAX 10
+
 static int remember(struct session *s, struct message *m)
 {
-	const struct account *const a = s->options->account;
 	const struct state_stored stored = {
 		.key = m->key,
 		.header = m->header,
 		.uidl = listing_uidl(&s->listing, m),
 		.octets = m->octets,
 		.pending = fetch_deletes_new(s, m),
-		.maildir = a->maildir,
+		.maildir = s->place,
 	};
 
 	return state_add(s->state, s->account, &stored, &m->row, s->err);
@@ -55,10 +57,27 @@ void fetch_group_abort(struct session *s)
 {
 	if (s->target == NULL)
 		return;
-	incoming_abort(s->target, &s->incoming);
+	destination_abort(s->target, &s->incoming);
 	for (size_t i = 0; i < s->group.n; i++)
-		incoming_abort(s->target, &s->group.in[i]);
+		destination_abort(s->target, &s->group.in[i]);
 	s->group.n = 0;
+}
+
+/* The one message of the group stays on the server, and comes again the next time. */
+static enum fetch_status leave(struct session *s, bool for_good)
+{
+	struct message *const m = s->group.messages[0];
+
+	m->fate = FATE_LEAVE;
+	fetch_remark(s, "message %lu: %s", (unsigned long)m->number, s->err->text);
+	fetch_group_abort(s);
+	if (for_good) {
+		s->result->undelivered++;
+		return FETCH_OK;
+	}
+	s->result->deferred++;
+	/* It may be this message; when it is one after the other, it isn't. */
+	return ++s->untaken < UNTAKEN_MAX ? FETCH_OK : FETCH_LATER;
 }
 
 static enum fetch_status store(struct session *s)
@@ -66,12 +85,20 @@ static enum fetch_status store(struct session *s)
 	struct group *const g = &s->group;
 	int r;
 
-	for (size_t i = 0; i < g->n; i++)
+	for (size_t i = 0; i < g->n; i++) {
 		g->in[i].key = g->messages[i]->key;
-	r = maildir_target_place(s->target, g->in, g->n, s->err);
+		g->in[i].uidl = listing_uidl(&s->listing, g->messages[i]);
+	}
+	r = destination_place(s->target, g->in, g->n, s->err);
+	if (r == -EAGAIN || r == -EBADMSG)
+		return leave(s, r == -EBADMSG);
 	if (r < 0)
 		return fetch_disk_status(r);
-	return fetch_state_status(in_transaction(s, remember_group));
+	s->untaken = 0;
+	r = in_transaction(s, remember_group);
+	if (r == 0)
+		destination_settle(s->target);
+	return fetch_state_status(r);
 }
 
 enum fetch_status fetch_group_store(struct session *s)
@@ -92,6 +119,7 @@ enum fetch_status fetch_group_store(struct session *s)
 		m->fate = FATE_KNOWN;
 		m->pending = fetch_deletes_new(s, m);
 		s->result->octets += g->in[i].bytes;
+		destination_abort(s->target, &g->in[i]);
 	}
 	s->result->fetched += g->n;
 	g->n = 0;
@@ -110,7 +138,7 @@ enum fetch_status fetch_group_add(struct session *s, struct message *m)
 	g->in[g->n++] = s->incoming;
 	g->octets += s->incoming.bytes;
 	s->incoming = (struct incoming){.bytes = 0};
-	if (g->n == GROUP_MESSAGES || g->octets >= GROUP_OCTETS)
+	if (g->n == destination_together(s->target) || g->octets >= GROUP_OCTETS)
 		return fetch_group_store(s);
 	return fetch_group_wait(s);
 }
@@ -132,7 +160,7 @@ static void adopted(struct session *s, struct message *m)
 
 enum fetch_status fetch_adopt(struct session *s, struct message *m)
 {
-	int r = maildir_target_sync(s->target, s->err);
+	int r = destination_sync(s->target, s->err);
 
 	if (r < 0)
 		return fetch_disk_status(r);
@@ -162,7 +190,7 @@ static enum fetch_status complete_adopted(struct session *s, bool *ret_any)
 		if (m->headed)
 			continue;
 
-		const int r = maildir_target_header(s->target, &m->key, &m->header, s->err);
+		const int r = destination_header(s->target, &m->key, &m->header, s->err);
 
 		if (r == -ENOENT)
 			m->fate = FATE_FETCH;
@@ -196,7 +224,7 @@ enum fetch_status fetch_remember(struct session *s)
 
 	/* It died before it synced the folder, perhaps. */
 	if (fs == FETCH_OK && adopts)
-		fs = fetch_disk_status(maildir_target_sync(s->target, s->err));
+		fs = fetch_disk_status(destination_sync(s->target, s->err));
 	if (fs != FETCH_OK)
 		return fs;
 	r = in_transaction(s, remember_all);

@@ -9,6 +9,24 @@
 #include "base/secret.h"
 #include "client/password.h"
 
+static const char *option_given(const struct restante *r, const char *name)
+{
+	for (unsigned i = 0; account_option(i) != NULL; i++) {
+		if (strcmp(account_option(i)->name, name) == 0)
+			return r->account_options[i];
+	}
+	return NULL;
+}
+
+static bool new_destination(const struct restante *r)
+{
+	for (unsigned to = 0; to < ACCOUNT_DESTINATIONS; to++) {
+		if (option_given(r, account_destination_option(to)) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* What the command line says is put over what the configuration said. */
 static int override(const struct restante *r, struct account *a)
 {
@@ -27,6 +45,8 @@ static int override(const struct restante *r, struct account *a)
 		a->password_command[0] = '\0';
 		a->password_file[0] = '\0';
 	}
+	if (new_destination(r))
+		account_forget_destination(a);
 	for (unsigned i = 0; account_option(i) != NULL; i++) {
 		if (r->account_options[i] != NULL &&
 		    !account_set(a, i, r->account_options[i], &err))
@@ -36,15 +56,6 @@ static int override(const struct restante *r, struct account *a)
 	const char *const wrong = account_check(a);
 
 	return wrong == NULL ? EX_OK : restante_complain(EX_USAGE, "%s", wrong);
-}
-
-static const char *option_given(const struct restante *r, const char *name)
-{
-	for (unsigned i = 0; account_option(i) != NULL; i++) {
-		if (strcmp(account_option(i)->name, name) == 0)
-			return r->account_options[i];
-	}
-	return NULL;
 }
 
 /* ---- Which accounts ---- */
@@ -183,6 +194,8 @@ static void add_result(struct fetch_result *all, const struct fetch_result *one)
 	sum.octets += all->octets;
 	sum.adopted += all->adopted;
 	sum.refused += all->refused;
+	sum.undelivered += all->undelivered;
+	sum.deferred += all->deferred;
 	sum.deleted += all->deleted;
 	*all = sum;
 }

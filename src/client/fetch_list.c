@@ -195,7 +195,7 @@ enum fetch_status fetch_list(struct session *s)
 	enum fetch_status fs = ask_lists(s);
 
 	if (fs == FETCH_OK && s->listing.n > 0)
-		fs = fetch_disk_status(maildir_target_scan(s->target, s->err));
+		fs = fetch_disk_status(destination_scan(s->target, s->err));
 	if (fs == FETCH_OK)
 		fs = fetch_state_status(plan_all(&plan, s->err));
 	if (fs == FETCH_OK)

@@ -12,10 +12,10 @@
 #pragma once
 
 #include "codec/pop3/pop3_capabilities.h"
+#include "client/destination.h"
 #include "client/dialogue.h"
 #include "client/fetch.h"
 #include "client/listing.h"
-#include "client/maildir_target.h"
 #include "client/plan.h"
 #include "client/state.h"
 
@@ -40,16 +40,18 @@ struct session {
 	char identity[ACCOUNT_IDENTITY_MAX + 1];
 	struct state *state; /* Owned, as all below */
 	int64_t account;
-	int64_t maildir;    /* its number in the state */
-	int64_t old_before; /* delete_after, as a time; 0: it isn't set */
-	bool mirrors;       /* what isn't in the Maildir was deleted by its owner */
-	struct maildir_target *target;
+	char place[DESTINATION_NAME_MAX]; /* destination_name() */
+	int64_t maildir;                  /* its number in the state */
+	int64_t old_before;               /* delete_after, as a time; 0: it isn't set */
+	bool mirrors;                     /* what isn't in the Maildir was deleted by its owner */
+	struct destination *target;
 	struct listing listing;
 	struct pop3_capabilities caps;
 	struct header_reader header;
 	struct incoming incoming; /* the message that is coming */
 	uint64_t octets_come;     /* of all messages, for the progress */
 	size_t messages_come;
+	unsigned untaken; /* messages in a row that the destination wouldn't take now */
 	struct group group;
 	struct dialogue dialogue;
 };
@@ -57,7 +59,7 @@ struct session {
 void fetch_remark(const struct session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* After a function of the state or the Maildir: r is what it returned. */
+/* After a function of the state or the destination: r is what it returned. */
 enum fetch_status fetch_state_status(int r);
 enum fetch_status fetch_disk_status(int r);
 

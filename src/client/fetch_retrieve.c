@@ -28,7 +28,7 @@ static enum fetch_status begin(void *ctx, struct message *m)
 		(void)err_sys(s->err, ENOMEM, "cannot read a header");
 		return FETCH_MEMORY;
 	}
-	return fetch_disk_status(incoming_begin(s->target, &s->incoming, s->err));
+	return fetch_disk_status(destination_begin(s->target, &s->incoming, s->err));
 }
 
 static enum fetch_status text(void *ctx, struct message *m, struct span octets)
@@ -40,7 +40,7 @@ static enum fetch_status text(void *ctx, struct message *m, struct span octets)
 	header_reader_take(&s->header, octets);
 	s->octets_come += octets.n;
 	tell_progress(s);
-	fs = fetch_disk_status(incoming_write(s->target, &s->incoming, octets, s->err));
+	fs = fetch_disk_status(destination_write(s->target, &s->incoming, octets, s->err));
 	return fs == FETCH_OK ? fetch_group_wait(s) : fs;
 }
 
@@ -49,7 +49,7 @@ static enum fetch_status drop(struct session *s, struct message *m)
 {
 	enum fetch_status fs = FETCH_OK;
 
-	incoming_abort(s->target, &s->incoming);
+	destination_abort(s->target, &s->incoming);
 	if (m->fate == FATE_ADOPT)
 		fs = fetch_adopt(s, m);
 	else
@@ -77,7 +77,7 @@ static enum fetch_status end(void *ctx, struct message *m)
 		return fs;
 	if (m->fate != FATE_FETCH)
 		return drop(s, m);
-	fs = fetch_disk_status(incoming_finish(s->target, &s->incoming, s->err));
+	fs = fetch_disk_status(destination_finish(s->target, &s->incoming, s->err));
 	return fs == FETCH_OK ? fetch_group_add(s, m) : fs;
 }
 

@@ -7,7 +7,8 @@
 
 enum fetch_status {
 	FETCH_OK,
-	FETCH_REFUSED,     /* the server wouldn't do all that was asked for some messages */
+	FETCH_REFUSED,     /* the server, or the destination, wouldn't have some messages */
+	FETCH_DEFERRED,    /* the destination will have some messages later, it says */
 	FETCH_STOPPED,     /* by a signal */
 	FETCH_BUSY,        /* another restante is at it */
 	FETCH_LATER,       /* the server says so: IN-USE, LOGIN-DELAY, SYS/TEMP */

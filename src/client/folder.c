@@ -14,7 +14,7 @@ int folder_sync(int fd, const char *name, struct err *err)
 	return fsync(fd) < 0 ? err_sys(err, errno, "cannot sync '%s'", name) : 0;
 }
 
-static int sync_above(const char *path, struct err *err)
+int folder_sync_above(const char *path, struct err *err)
 {
 	char above[PATH_MAX];
 	const char *const slash = strrchr(path, '/');
@@ -39,7 +39,7 @@ static int make_one(const char *path, struct err *err)
 	struct stat st;
 
 	if (mkdir(path, 0700) == 0)
-		return sync_above(path, err);
+		return folder_sync_above(path, err);
 	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
 	return err_sys(err, errno, "cannot make '%s'", path);

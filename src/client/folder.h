@@ -15,3 +15,6 @@ int folder_make_above(const char *path, struct err *err);
 
 /* Syncs what was made or renamed in it. name is for *err. */
 int folder_sync(int fd, const char *name, struct err *err);
+
+/* Syncs the folder that path is in. */
+int folder_sync_above(const char *path, struct err *err);

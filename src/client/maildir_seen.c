@@ -155,23 +155,6 @@ struct search {
 	struct header_digest *digest;
 };
 
-static int read_header(int fd, struct header_digest *ret_digest)
-{
-	struct header_reader h = {0};
-	char buffer[8192];
-	ssize_t n = 0;
-
-	if (!header_reader_init(&h)) {
-		header_reader_done(&h);
-		return -ENOMEM;
-	}
-	while (!header_reader_over(&h) && (n = read(fd, buffer, sizeof(buffer))) > 0)
-		header_reader_take(&h, span_of(buffer, (size_t)n));
-	header_reader_end(&h, ret_digest);
-	header_reader_done(&h);
-	return n < 0 ? -errno : 0;
-}
-
 /* 1: it was the one. */
 static int on_search(void *ctx, int fd, const char *name, const struct seen *s)
 {
@@ -186,7 +169,7 @@ static int on_search(void *ctx, int fd, const char *name, const struct seen *s)
 	if (file < 0)
 		return errno == ENOENT ? 0 : -errno;
 
-	const int r = read_header(file, search->digest);
+	const int r = header_digest_read(file, search->digest);
 
 	(void)close(file);
 	return r < 0 ? r : 1;

@@ -188,16 +188,9 @@ int incoming_begin(struct maildir_target *t, struct incoming *in, struct err *er
 static int write_all(struct maildir_target *t, const struct incoming *in, struct span s,
 		     struct err *err)
 {
-	while (s.n > 0) {
-		const ssize_t n = write(in->_fd - 1, s.p, s.n);
+	const int r = incoming_write_all(in->_fd - 1, s);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, errno, "cannot write into '%s/tmp'", t->path);
-		span_skip(&s, (size_t)n);
-	}
-	return 0;
+	return r < 0 ? err_sys(err, -r, "cannot write into '%s/tmp'", t->path) : 0;
 }
 
 static int flush(struct maildir_target *t, const struct incoming *in, struct err *err)
@@ -208,24 +201,9 @@ static int flush(struct maildir_target *t, const struct incoming *in, struct err
 	return r;
 }
 
-static void measure(struct incoming *in, struct span s)
-{
-	size_t at = 0;
-
-	in->bytes += s.n;
-	in->octets += s.n;
-	while ((at += span_find(span_of(s.p + at, s.n - at), '\n')) < s.n) {
-		if ((at == 0 ? (char)in->_last : s.p[at - 1]) != '\r')
-			in->octets++;
-		at++;
-	}
-	if (s.n > 0)
-		in->_last = (uint8_t)s.p[s.n - 1];
-}
-
 int incoming_write(struct maildir_target *t, struct incoming *in, struct span s, struct err *err)
 {
-	measure(in, s);
+	incoming_measure(in, s);
 	if (s.n > sizeof(t->buffer) - t->buffered) {
 		const int r = flush(t, in, err);
 

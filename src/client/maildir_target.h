@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "client/incoming.h"
 #include "client/message_key.h"
 
 struct maildir_target;
@@ -50,17 +51,10 @@ int maildir_target_header(struct maildir_target *t, const struct message_key *ke
 /* Syncs new/ and cur/, before anybody relies on what the scan has seen. */
 int maildir_target_sync(struct maildir_target *t, struct err *err);
 
-/* A message on its way in. Zero it; incoming_abort() ends it at any time. */
-struct incoming {
-	struct message_key key; /* set before maildir_target_place() */
-	uint64_t bytes;         /* so far */
-	uint64_t octets;        /* the same with each bare LF counted as CRLF */
-	int _fd;                /* Owned, + 1 */
-	uint32_t _number;       /* names its file in tmp/ */
-	uint8_t _last;          /* octet, for bare LFs across calls */
-};
-
-/* One message at a time is written to: begin, write as often as needed, finish. */
+/*
+ * One message at a time is written to: begin, write as often as needed, finish;
+ * incoming_abort() ends it at any time.
+ */
 int incoming_begin(struct maildir_target *t, struct incoming *in, struct err *err);
 int incoming_write(struct maildir_target *t, struct incoming *in, struct span s, struct err *err);
 

@@ -111,6 +111,7 @@ int restante_exit_status(enum fetch_status status)
 	static const int exits[FETCH_STATUSES] = {
 		[FETCH_OK] = EX_OK,
 		[FETCH_REFUSED] = EX_DATAERR,
+		[FETCH_DEFERRED] = EX_TEMPFAIL,
 		[FETCH_STOPPED] = EX_TEMPFAIL,
 		[FETCH_BUSY] = EX_TEMPFAIL,
 		[FETCH_LATER] = EX_TEMPFAIL,

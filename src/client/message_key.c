@@ -2,7 +2,9 @@
 #include "client/message_key.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/evp.h>
+#include <unistd.h>
 
 _Static_assert(MESSAGE_KEY_OCTETS <= 32 && HEADER_DIGEST_OCTETS <= 32, "they are cut SHA-256");
 
@@ -153,4 +155,21 @@ void header_reader_end(struct header_reader *h, struct header_digest *ret_digest
 	assert(ok == 1);
 	(void)ok;
 	memcpy(ret_digest->octets, sum, sizeof(ret_digest->octets));
+}
+
+int header_digest_read(int fd, struct header_digest *ret_digest)
+{
+	struct header_reader h = {0};
+	char buffer[8192];
+	ssize_t n = 0;
+
+	if (!header_reader_init(&h)) {
+		header_reader_done(&h);
+		return -ENOMEM;
+	}
+	while (!header_reader_over(&h) && (n = read(fd, buffer, sizeof(buffer))) > 0)
+		header_reader_take(&h, span_of(buffer, (size_t)n));
+	header_reader_end(&h, ret_digest);
+	header_reader_done(&h);
+	return n < 0 ? -errno : 0;
 }

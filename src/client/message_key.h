@@ -67,3 +67,6 @@ void header_reader_take(struct header_reader *h, struct span s);
 bool header_reader_over(const struct header_reader *h);
 
 void header_reader_end(struct header_reader *h, struct header_digest *ret_digest);
+
+/* The digest of the header of the message in fd, from where that stands. Negative errno. */
+int header_digest_read(int fd, struct header_digest *ret_digest);

@@ -21,7 +21,7 @@ static void know(const struct plan *p, struct message *m, const struct state_mes
 	m->resized = row->octets != m->octets;
 	m->old = row->stored_at < p->old_before;
 	/* Of what was stored elsewhere, when the account had another Maildir, nobody knows. */
-	m->away = row->maildir == p->maildir && !maildir_target_has(p->target, &row->key, &bytes);
+	m->away = row->maildir == p->maildir && !destination_has(p->target, &row->key, &bytes);
 }
 
 /* Without the header: only what leaves no doubt. */
@@ -54,7 +54,7 @@ static int plan_one(const struct plan *p, struct message *m, struct err *err)
 		return 0;
 	if (!message_key_make(p->identity, uidl, NULL, 0, &m->key))
 		return no_memory(err);
-	if (!maildir_target_has(p->target, &m->key, &bytes))
+	if (!destination_has(p->target, &m->key, &bytes))
 		m->fate = FATE_FETCH;
 	else if (bytes == m->octets)
 		m->fate = FATE_ADOPT;
@@ -116,7 +116,7 @@ static int plan_new(const struct plan *p, struct message *m, struct err *err)
 		if (!has && !is_taken(p, m, &m->key))
 			break;
 	}
-	m->fate = maildir_target_has(p->target, &m->key, &bytes) ? FATE_ADOPT : FATE_FETCH;
+	m->fate = destination_has(p->target, &m->key, &bytes) ? FATE_ADOPT : FATE_FETCH;
 	return 0;
 }
 
@@ -133,12 +133,12 @@ static int plan_file(const struct plan *p, struct message *m, struct err *err)
 		return 0;
 	if (!message_key_make(p->identity, uidl, NULL, 0, &m->key))
 		return no_memory(err);
-	if (!maildir_target_has(p->target, &m->key, &bytes))
+	if (!destination_has(p->target, &m->key, &bytes))
 		return 0;
 	r = state_has_key(p->state, p->account, &m->key, &has, err);
 	if (r < 0 || has || is_taken(p, m, &m->key))
 		return r;
-	r = maildir_target_header(p->target, &m->key, &header, err);
+	r = destination_header(p->target, &m->key, &header, err);
 	if (r == 0 && header_digest_equal(&header, &m->header))
 		m->fate = FATE_ADOPT;
 	/* Somebody has taken it away since: it was this message or not, and is fetched. */
@@ -192,7 +192,7 @@ int plan_fetched(const struct plan *p, struct message *m, const struct header_di
 	/* It shared its UIDL when an earlier session stored it, and died. */
 	if (!message_key_make(p->identity, uidl, header, 0, &key))
 		return no_memory(err);
-	if (!maildir_target_has(p->target, &key, &bytes))
+	if (!destination_has(p->target, &key, &bytes))
 		return 0;
 	r = state_has_key(p->state, p->account, &key, &has, err);
 	if (r == 0 && !has) {

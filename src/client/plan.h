@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * plan.h - which messages of a server's list are fetched, and which deleted: by what is
- * remembered (state.h) and what is in the Maildir (maildir_target.h). It decides the
+ * remembered (state.h) and what is in the Maildir (destination.h). It decides the
  * two things that may not go wrong, that nothing is fetched twice and nothing taken
  * for something else; doc/exactly-once.md explains each rule.
  *
@@ -17,17 +17,17 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "client/destination.h"
 #include "client/listing.h"
-#include "client/maildir_target.h"
 #include "client/state.h"
 
 struct plan {
 	struct state *state; /* Borrowed, as all of this */
 	int64_t account;
 	struct span identity;
-	struct maildir_target *target; /* scanned */
-	int64_t maildir;               /* its number in the state */
-	int64_t old_before;            /* what was stored before that time is "old"; 0: nothing */
+	struct destination *target; /* scanned */
+	int64_t maildir;            /* its number in the state */
+	int64_t old_before;         /* what was stored before that time is "old"; 0: nothing */
 	struct listing *listing;
 };
 

@@ -18,6 +18,17 @@ struct world {
 
 static struct world w;
 
+static int open_maildir(struct err *err)
+{
+	static struct account a;
+
+	account_init(&a);
+	(void)snprintf(a.maildir, sizeof(a.maildir), "%s", in_scratch("M"));
+	return destination_open(
+		&(struct destination_options){.account = &a, .identity = IDENTITY, .stop_fd = -1},
+		&w.plan.target, err);
+}
+
 static int make_world(void **state)
 {
 	struct err err;
@@ -31,14 +42,14 @@ static int make_world(void **state)
 	if (r == 0)
 		r = state_account(w.plan.state, IDENTITY, "alice", &w.plan.account, &err);
 	if (r == 0)
-		r = maildir_target_open(in_scratch("M"), IDENTITY, false, &w.plan.target, &err);
+		r = open_maildir(&err);
 	return r;
 }
 
 static int remove_world(void **state)
 {
 	listing_done(&w.listing);
-	maildir_target_close(w.plan.target);
+	destination_close(w.plan.target);
 	state_close(w.plan.state);
 	return scratch_remove(state);
 }
@@ -119,11 +130,11 @@ static void left_behind(struct message_key k, const char *text)
 	struct incoming in;
 	struct err err;
 
-	assert_int_equal(incoming_begin(w.plan.target, &in, &err), 0);
-	assert_int_equal(incoming_write(w.plan.target, &in, span_str(text), &err), 0);
-	assert_int_equal(incoming_finish(w.plan.target, &in, &err), 0);
+	assert_int_equal(destination_begin(w.plan.target, &in, &err), 0);
+	assert_int_equal(destination_write(w.plan.target, &in, span_str(text), &err), 0);
+	assert_int_equal(destination_finish(w.plan.target, &in, &err), 0);
 	in.key = k;
-	assert_int_equal(maildir_target_place(w.plan.target, &in, 1, &err), 0);
+	assert_int_equal(destination_place(w.plan.target, &in, 1, &err), 0);
 }
 
 static void plan(void)
@@ -131,7 +142,7 @@ static void plan(void)
 	struct err err;
 
 	assert_int_equal(listing_find_shared(&w.listing), 0);
-	assert_int_equal(maildir_target_scan(w.plan.target, &err), 0);
+	assert_int_equal(destination_scan(w.plan.target, &err), 0);
 	if (plan_all(&w.plan, &err) != 0)
 		fail_msg("%s", err.text);
 }
