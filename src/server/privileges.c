@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -63,6 +64,9 @@ static int change_user(const char *user, struct err *err)
 		return err_sys(err, errno, "cannot become user '%s'", user);
 	if (setuid(0) == 0)
 		return err_set(err, EPERM, "became user '%s' and could go back", user);
+	/* Libraries look for files there: root's can't be read, and libpq then connects nowhere. */
+	if (setenv("HOME", pw.pw_dir, 1) < 0)
+		return err_sys(err, errno, "cannot become user '%s'", user);
 	return 0;
 }
 

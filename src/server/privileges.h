@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 /*
- * When started by root, becomes user with its groups, with no way back, and with
+ * When started by root, becomes user with its groups and home, with no way back, and with
  * no_new_privs set; otherwise does nothing. as_owners with an empty user: stays
  * root with only the capabilities to take on other users' file system identity.
  * 0 or negative errno.

@@ -53,7 +53,8 @@ commonName = supplied
                 '-keyout', self.key, '-out', self.certificate)
 
     def issue(self, name, kind, *names, from_days=-1, until_days=9, extensions=''):
-        """A new key of this kind and its certificate, for these DNS names; CN is name."""
+        """A new key of this kind and its certificate, for these DNS names, or addresses as "IP:192.0.2.1"; CN is
+        name."""
         pair = Pair(self.dir / f'{name}.pem', self.dir / f'{name}.key')
         openssl('genpkey', *KEYS[kind], '-out', pair.key)
         self.certify(name, pair, names, from_days, until_days, extensions)
@@ -62,7 +63,7 @@ commonName = supplied
     def certify(self, name, pair, names, from_days=-1, until_days=9, extensions=''):
         """A certificate for a key that is there."""
         request, extra = self.dir / f'{name}.req', self.dir / f'{name}.ext'
-        alternative = ','.join(f'DNS:{n}' for n in names)
+        alternative = ','.join(n if n.startswith('IP:') else f'DNS:{n}' for n in names)
         extra.write_text(f'subjectAltName = {alternative}\n{extensions}\n', encoding='ascii')
         openssl('req', '-new', '-key', pair.key, '-subj', f'/CN={name}', '-out', request)
         openssl('ca', '-batch', '-notext', '-config', self.dir / 'ca.conf',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Users in a PostgreSQL database: one of our own, in a temporary folder, that has a UNIX socket only."""
+"""Users in a PostgreSQL database: one of our own, in a temporary folder, with a UNIX socket, and loopback for TLS."""
 import contextlib
 import os
 import re
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import PASSWORD, RESTANTECTL, Daemon, running, wait_until
+from harness import PASSWORD, RESTANTECTL, Daemon, Port, running, wait_until
+from pki import Authority
 from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, need_kind, try_login
 from wire import PATIENCE
 
@@ -19,7 +20,7 @@ PROGRAMS = sorted(Path('/usr/lib/postgresql').glob('*/bin/initdb'))
 COLUMNS = ['password', 'scram_sha_1', 'scram_sha_256', 'home', 'mail', 'uid', 'gid', 'extra']
 READER_PASSWORD = "reader's \\password"
 SETTINGS = '''# users of a test
-connection = host={place} port=5432 dbname=postgres user=reader
+connection = host={place} port={port} dbname=postgres user=reader
 password = {password}
 query = SELECT password, scram_sha_1, scram_sha_256, home, mail, uid, gid, extra
 	FROM users WHERE name = $1
@@ -27,6 +28,7 @@ list_query = SELECT name FROM users ORDER BY name
 timeout = 1s
 '''
 HBA = '''local all reader scram-sha-256
+hostssl all reader 127.0.0.1/32 scram-sha-256
 local all all trust
 '''
 
@@ -50,6 +52,14 @@ class Cluster:
             shutil.chown(self.place, self.user)
         self.data = self.place / 'data'
         self.process = None
+        self.port = Port()
+        for folder in ('pki', 'others'):
+            (self.place / folder).mkdir()
+        self.authority, self.others = Authority(self.place / 'pki'), Authority(self.place / 'others')
+        self.pair = self.authority.issue('localhost', 'ec', 'localhost')
+        self.pair.key.chmod(0o600)
+        if self.user:
+            shutil.chown(self.pair.key, self.user)
         subprocess.run([str(self.bin / 'initdb'), '-D', str(self.data), '-U', 'postgres', '-A', 'trust',
                         '-E', 'UTF8', '--locale=C', '-N'], user=self.user, cwd='/', check=True,
                        capture_output=True)
@@ -58,8 +68,9 @@ class Cluster:
     def start(self):
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [str(self.bin / 'postgres'), '-D', str(self.data), '-k', str(self.place), '-c', 'listen_addresses=',
-             '-c', 'port=5432', '-c', 'fsync=off', '-c', 'shared_buffers=8MB'], user=self.user, cwd='/',
+            [str(self.bin / 'postgres'), '-D', str(self.data), '-k', str(self.place), '-c', 'listen_addresses=127.0.0.1',
+             '-c', f'port={self.port}', '-c', 'ssl=on', '-c', f'ssl_cert_file={self.pair.certificate}',
+             '-c', f'ssl_key_file={self.pair.key}', '-c', 'fsync=off', '-c', 'shared_buffers=8MB'], user=self.user, cwd='/',
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: self.psql('SELECT 1;', check=False).returncode == 0, 'PostgreSQL answers')
 
@@ -71,10 +82,11 @@ class Cluster:
 
     def remove(self):
         self.stop()
+        self.port.socket.close()
         shutil.rmtree(self.place)
 
     def command(self):
-        return [str(self.bin / 'psql'), '-h', str(self.place), '-p', '5432', '-U', 'postgres', '-XqAt',
+        return [str(self.bin / 'psql'), '-h', str(self.place), '-p', str(self.port), '-U', 'postgres', '-XqAt',
                 '-v', 'ON_ERROR_STOP=1', 'postgres']
 
     def psql(self, sql, check=True):
@@ -108,7 +120,7 @@ class Pgsql(Database):
     def __init__(self, cluster, daemon):
         self.cluster = cluster
         self.settings = daemon.dir / 'users-pgsql.conf'
-        self.write(SETTINGS.format(place=cluster.place, password=READER_PASSWORD))
+        self.write(SETTINGS.format(place=cluster.place, port=cluster.port, password=READER_PASSWORD))
         self.spec = f'pgsql:{self.settings}'
 
     def write(self, settings):
@@ -168,6 +180,7 @@ def database_and_server(cluster):
         def options(daemon):
             made.append(Pgsql(cluster, daemon))
             made[0].fill()
+            daemon.env = {'HOME': '/root'}  # as who starts it has it, and not who it becomes
             return daemon_options(made[0], daemon)
 
         server = start(more=options)
@@ -249,6 +262,30 @@ class TestPgsql(DatabaseChecks):
         server.reload()
         assert not is_let_in(server, 'xxx')
 
+    @pytest.mark.parametrize('ca, host, words', [
+        ('authority', 'localhost', None), ('others', 'localhost', 'certificate verify failed'),
+        ('authority', 'other.example', 'does not match host name')])
+    def test_tls(self, server, database, cluster, ca, host, words):
+        """It is who our authority says, and has the name that we ask for; or it hears no password."""
+        since = server.mark()
+        settings = database.settings.read_text(encoding='ascii')
+        database.write(settings.replace(
+            f'host={cluster.place}', f'host={host} hostaddr=127.0.0.1 sslmode=verify-full '
+            f'sslrootcert={getattr(cluster, ca).certificate}'))
+        server.reload()
+        if words:
+            assert try_login(server, 'nobody').startswith('-ERR [SYS/TEMP]')
+            server.wait_for(f'event=users.*cannot connect to PostgreSQL: .*{words}', since)
+            assert is_let_in(server, 'user2')
+        else:
+            assert not is_let_in(server, 'nobody')
+            assert is_let_in(server, 'bob')
+            used = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'reader';"
+            assert cluster.psql(used).stdout == b't\n'
+        database.write(settings)
+        server.reload()
+        comes_back(server)
+
     def test_local_part_and_domain(self, server, database):
         settings = database.settings.read_text(encoding='ascii')
         database.write(settings.replace('WHERE name = $1', "WHERE name = $2 || '@' || $3"))
@@ -301,7 +338,7 @@ def test_mistakes_have_a_line(cluster, spool, mistake):
 def test_a_query_that_is_none(cluster, spool, query, words):
     """Only the database knows: it is away, as long as that is so."""
     settings = spool.dir / 'users.conf'
-    settings.write_text(f'connection = host={cluster.place} user=postgres dbname=postgres\n\nquery = {query}\n',
+    settings.write_text(f'connection = host={cluster.place} port={cluster.port} user=postgres dbname=postgres\n\nquery = {query}\n',
                         encoding='ascii')
     result = check(spool, settings)
     assert result.returncode == 75, result
