@@ -85,6 +85,14 @@ static struct timeval time_left(const struct connection *c)
 				.tv_usec = (suseconds_t)(left % 1000 * 1000)};
 }
 
+/* With GnuTLS, libldap has no other words for a certificate that it refuses. */
+static const char *in_words(const char *diagnostic)
+{
+	return strcmp(diagnostic, "(unknown error code)") == 0
+		       ? "its certificate is not trusted, or is not for this host"
+		       : diagnostic;
+}
+
 static int failed(LDAP *ld, int code, struct err *err, const char *what)
 {
 	char *more = NULL;
@@ -94,7 +102,8 @@ static int failed(LDAP *ld, int code, struct err *err, const char *what)
 	if (ld != NULL)
 		(void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
 	(void)err_set(err, EIO, "cannot %s the directory: %s%s%s", what, ldap_err2string(code),
-		      more != NULL && more[0] != '\0' ? ", " : "", more != NULL ? more : "");
+		      more != NULL && more[0] != '\0' ? ", " : "",
+		      more != NULL ? in_words(more) : "");
 	ldap_memfree(more);
 	return -EIO;
 }

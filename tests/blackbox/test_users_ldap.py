@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import PASSWORD, RESTANTECTL, Daemon, Port, make_certificate, running, wait_until
+from harness import PASSWORD, RESTANTECTL, Daemon, Port, running, wait_until
+from pki import Authority
 from userdb_checks import OTHER, USERS, Database, DatabaseChecks, daemon_options, is_let_in, need_kind, try_login
 from wire import PATIENCE
 
@@ -34,8 +35,8 @@ attributetype ( 1.3.6.1.4.1.4203.666.1.903 NAME 'mailQuota' EQUALITY caseExactMa
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {place}/slapd.pid
-TLSCertificateFile {place}/tls.crt
-TLSCertificateKeyFile {place}/tls.pem
+TLSCertificateFile {place}/pki/localhost.pem
+TLSCertificateKeyFile {place}/pki/localhost.key
 database mdb
 suffix "dc=example"
 rootdn "cn=admin,dc=example"
@@ -80,18 +81,22 @@ class Directory:
         self.place = Path(tempfile.mkdtemp(prefix='restante-ldap-'))
         self.place.chmod(0o755)
         (self.place / 'data').mkdir()
-        self.port = Port()
+        self.port, self.tls_port = Port(), Port()
         self.process = None
         self.socket = 'ldapi://' + quote(str(self.place / 'ldapi'), safe='')
         self.uri = f'ldap://127.0.0.1:{self.port}'
-        make_certificate(self.place / 'tls.pem', 'localhost')
+        for folder in ('pki', 'others'):
+            (self.place / folder).mkdir()
+        self.authority, self.others = Authority(self.place / 'pki'), Authority(self.place / 'others')
+        self.authority.issue('localhost', 'ec', 'IP:127.0.0.1')
         (self.place / 'slapd.conf').write_text(SLAPD_CONF.format(place=self.place, admin=ADMIN_PASSWORD),
                                                encoding='ascii')
 
     def start(self):
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
-            [SLAPD, '-d', '0', '-f', str(self.place / 'slapd.conf'), '-h', f'{self.uri}/ {self.socket}/'],
+            [SLAPD, '-d', '0', '-f', str(self.place / 'slapd.conf'), '-h',
+             f'{self.uri}/ ldaps://127.0.0.1:{self.tls_port}/ {self.socket}/'],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: self.run('ldapwhoami', '', check=False).returncode == 0, 'slapd answers')
 
@@ -104,6 +109,7 @@ class Directory:
     def remove(self):
         self.stop()
         self.port.socket.close()
+        self.tls_port.socket.close()
         shutil.rmtree(self.place)
 
     def run(self, program, text, check=True):
@@ -244,23 +250,28 @@ class LdapChecks(DatabaseChecks):
         server.wait_for("event=users.*more than one entry for 'twin'", since)
         assert is_let_in(server, 'ada')
 
-    @pytest.mark.parametrize('tls', ['none', 'starttls', 'starttls, not trusted'])
-    def test_tls(self, server, database, directory, tls):
-        text = database.text
-        if tls != 'none':
-            text += 'starttls = yes\n'
+    @pytest.mark.parametrize('tls', ['starttls', 'ldaps'])
+    @pytest.mark.parametrize('ca, host, good', [
+        ('authority', '127.0.0.1', True), ('others', '127.0.0.1', False), (None, '127.0.0.1', False),
+        ('authority', 'localhost', False)])
+    def test_tls(self, server, database, directory, tls, ca, host, good):
+        """It is who our authority says, and has the name that we ask for; or it hears no password."""
+        since = server.mark()
+        uri = f'ldaps://{host}:{directory.tls_port}' if tls == 'ldaps' else f'ldap://{host}:{directory.port}'
+        text = database.text.replace(directory.uri, uri)
         if tls == 'starttls':
-            text += f'ca_file = {directory.place}/tls.crt\n'
-        database.write(text)
-        server.reload()
-        if tls == 'starttls, not trusted':
-            assert try_login(server, 'nobody').startswith('-ERR [SYS/TEMP]')
-        else:
-            assert is_let_in(server, 'bob')
-            assert not is_let_in(server, 'bob', 'x')
-        database.write(database.text)
-        server.reload()
-        comes_back(server)
+            text += 'starttls = yes\n'
+        if ca:
+            text += f'ca_file = {getattr(directory, ca).certificate}\n'
+        with other_settings(server, database, text):
+            if good:
+                assert try_login(server, 'nobody').startswith('-ERR [AUTH]')
+                assert is_let_in(server, 'bob')
+                assert not is_let_in(server, 'bob', 'x')
+            else:
+                assert try_login(server, 'nobody').startswith('-ERR [SYS/TEMP]')
+                server.wait_for('event=users.*cannot connect to the directory: .*certificate', since)
+                assert is_let_in(server, 'user2')
 
     def test_a_socket(self, server, database, directory):
         with other_settings(server, database, database.text.replace(directory.uri, directory.socket)):
