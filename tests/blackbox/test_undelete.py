@@ -149,6 +149,12 @@ def test_folders(shared):
     assert subjects(daemon, user) == [b'Subject: 0', b'Subject: 1']
     both = uidls(daemon, user)
     assert len(set(both)) == 2
+    # One that is moved is the same one: in its new folder it came last.
+    inbox = daemon.maildir(user) / 'cur' / (path.name + ':2,S')
+    path.rename(inbox)
+    assert uidls(daemon, user) == [both[1], both[0]]
+    inbox.rename(path)
+    assert uidls(daemon, user) == both
     delete(daemon, user, 1)
     assert uidls(daemon, user) == both[1:] and not path.exists()
     daemon.ctl('user', 'unset', user, 'folders')

@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "store/index.h"
+#include "store/uidl_digest.h"
 
 struct admin {
 	struct view *v;
@@ -147,18 +148,6 @@ static bool is_there(const struct admin *a, const struct view_entry *e, bool *re
 	return *ret_in_trash || (slot != NULL && slot->seen);
 }
 
-static bool uidl_of(const struct admin *a, const struct view_entry *e,
-		    char out[static LIMIT_UIDL + 1])
-{
-	const unsigned int folder = view_folder_find(a->v, e->folder);
-	size_t n;
-
-	if (view_uidl(&a->v->folders[folder], e->uidl, out, &n) < 0)
-		return false;
-	out[n] = '\0';
-	return true;
-}
-
 int maildrop_deleted(struct store *s, const struct store_owner *owner, maildrop_kept *found,
 		     void *arg, struct err *err)
 {
@@ -173,9 +162,9 @@ int maildrop_deleted(struct store *s, const struct store_owner *owner, maildrop_
 		struct store_kept kept = {.deleted = e.seconds};
 		const size_t n = e.folder.n;
 
-		if (e.kind == VIEW_MOVED || !is_there(&a, &e, &kept.in_trash) ||
-		    !uidl_of(&a, &e, kept.uidl))
+		if (e.kind == VIEW_MOVED || !is_there(&a, &e, &kept.in_trash))
 			continue;
+		memcpy(kept.uidl, e.uidl.p, e.uidl.n);
 		if (days != 0)
 			kept.until = e.seconds + (uint64_t)days * VIEW_DAY;
 		(void)snprintf(kept.folder, sizeof(kept.folder), "%.*s", n == 0 ? 5 : (int)n,
@@ -189,16 +178,23 @@ int maildrop_deleted(struct store *s, const struct store_owner *owner, maildrop_
 
 /* ---- back ---- */
 
+/* By its UIDL, or by the one that it had beside another of the same. */
 static bool is_wanted(const struct admin *a, const struct view_entry *e)
 {
-	char uidl[LIMIT_UIDL + 1];
+	const unsigned int folder = view_folder_find(a->v, e->folder);
+	char twin[UIDL_DIGEST];
 
 	if (e->kind == VIEW_MOVED || a->wanted == NULL)
 		return e->kind != VIEW_MOVED;
-	if (!uidl_of(a, e, uidl))
-		return false;
+
+	const bool may_be_twin = folder > 0 &&
+				 view_uidl_of_twin(&a->v->folders[folder], e->uidl, twin) == 0;
+
 	for (size_t i = 0; i < a->n_wanted; i++) {
-		if (strcmp(a->wanted[i], uidl) == 0)
+		const struct span wanted = span_str(a->wanted[i]);
+
+		if (span_eq(wanted, e->uidl) ||
+		    (may_be_twin && span_eq(wanted, span_of(twin, sizeof(twin)))))
 			return true;
 	}
 	return false;

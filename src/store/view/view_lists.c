@@ -144,13 +144,19 @@ void view_set_done(struct view_set *set)
 	*set = (struct view_set){0};
 }
 
-/* FNV-1a. Who can choose UIDLs here can only slow down his own maildrop. */
-static size_t hash(unsigned int folder, struct span uidl)
+uint64_t view_hash(struct span uidl)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ folder;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
 	for (size_t i = 0; i < uidl.n; i++)
 		h = (h ^ (uint8_t)uidl.p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static size_t hash(unsigned int folder, struct span uidl)
+{
+	const uint64_t h = view_hash(uidl) + folder;
+
 	return (size_t)(h ^ h >> 32);
 }
 

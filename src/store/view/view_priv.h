@@ -109,6 +109,9 @@ struct view_set {
 	size_t count;
 };
 
+/* FNV-1a. Who can choose UIDLs here can only slow down his own maildrop. */
+uint64_t view_hash(struct span uidl);
+
 void view_set_done(struct view_set *set);
 /* Adds all entries of folders that the view has. 0 or -ENOMEM. */
 int view_set_add(struct view_set *set, const struct view *v, const struct view_loaded *l,
@@ -146,8 +149,11 @@ struct store_owner view_owner_at(const struct view *v, const char *path);
 
 /* ---- view_snapshot.c ---- */
 
-/* The UIDL that a message of this folder has in the view: ret_uidl has LIMIT_UIDL octets. */
-int view_uidl(const struct view_folder *f, struct span uidl, char *ret_uidl, size_t *ret_n);
+/*
+ * A message has the UIDL of its folder also in the view, unless an earlier folder has one
+ * of the same UIDL; then it is this, of UIDL_DIGEST octets. 0 or -ENOMEM.
+ */
+int view_uidl_of_twin(const struct view_folder *f, struct span uidl, char *ret_uidl);
 
 /* True when the snapshot that was kept is what would be made now; it is the session's then. */
 bool view_snapshot_kept(struct view *v, bool *ret_today, struct err *err);

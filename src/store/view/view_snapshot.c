@@ -16,21 +16,15 @@
 #include "store/store_sys.h"
 #include "store/uidl_digest.h"
 
-/* INBOX's is its own; in another folder, the same file may be once more. */
-int view_uidl(const struct view_folder *f, struct span uidl, char *ret_uidl, size_t *ret_n)
+/* The same stem twice: the second gets a UIDL that says where it is. */
+int view_uidl_of_twin(const struct view_folder *f, struct span uidl, char *ret_uidl)
 {
 	char whole[VIEW_FOLDER_MAX + 1 + LIMIT_UIDL];
 	size_t n = strlen(f->name);
 
-	if (n == 0) {
-		memcpy(ret_uidl, uidl.p, uidl.n);
-		*ret_n = uidl.n;
-		return 0;
-	}
 	memcpy(whole, f->name, n);
 	whole[n++] = '/';
 	memcpy(whole + n, uidl.p, uidl.n);
-	*ret_n = UIDL_DIGEST;
 	return uidl_digest(span_of(whole, n + uidl.n), ret_uidl) ? 0 : -ENOMEM;
 }
 
@@ -153,14 +147,17 @@ bool view_snapshot_kept(struct view *v, bool *ret_today, struct err *err)
 
 struct listed {
 	uint64_t came;
+	uint64_t hash; /* of its UIDL, if there are several folders */
 	uint32_t n;
 	uint32_t folder;
+	bool is_twin; /* an earlier folder has one of this UIDL */
 };
 
 struct listing {
 	struct view *v;
 	struct view_set gone;
 	bool by_time;         /* when a message came in matters */
+	bool several;         /* folders are listed */
 	struct listed *items; /* Owned */
 	size_t count;
 	size_t cap;
@@ -185,7 +182,12 @@ static int listing_add(struct listing *l, unsigned int folder, uint32_t n,
 		l->items = items;
 		l->cap = cap;
 	}
-	l->items[l->count++] = (struct listed){.came = came, .n = n, .folder = folder};
+	l->items[l->count++] = (struct listed){
+		.came = came,
+		.hash = l->several ? view_hash(index_record_uidl(record)) : 0,
+		.n = n,
+		.folder = folder,
+	};
 	return 0;
 }
 
@@ -212,6 +214,41 @@ static int list_folder(struct listing *l, unsigned int folder)
 	}
 	index_reader_done(&reader);
 	return r;
+}
+
+struct hashed {
+	uint64_t hash;
+	size_t at;
+};
+
+static int compare_hashed(const void *a, const void *b)
+{
+	const struct hashed *const x = a;
+	const struct hashed *const y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->at < y->at ? -1 : 1;
+}
+
+/*
+ * A message keeps its UIDL when it is moved from one folder to another; but one file may
+ * be in two. In a folder no two have the same, and of two hashes that are equal by chance one
+ * message only gets a longer UIDL.
+ */
+static int find_twins(struct listing *l)
+{
+	struct hashed *const v = malloc((l->count + 1) * sizeof(*v));
+
+	if (v == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->count; i++)
+		v[i] = (struct hashed){.hash = l->items[i].hash, .at = i};
+	qsort(v, l->count, sizeof(*v), compare_hashed);
+	for (size_t i = 1; i < l->count; i++)
+		l->items[v[i].at].is_twin = v[i].hash == v[i - 1].hash;
+	free(v);
+	return 0;
 }
 
 /*
@@ -264,12 +301,15 @@ static int make_listing(struct listing *l, const struct view_loaded *deleted,
 		r = view_set_add(&l->gone, l->v, had, 0);
 	for (unsigned int f = 0; f < l->v->n_folders; f++)
 		listed += l->v->folders[f].listed && l->v->folders[f].m != NULL ? 1 : 0;
-	l->by_time = listed > 1 || l->v->owner.rules.recent_days != 0;
+	l->several = listed > 1;
+	l->by_time = l->several || l->v->owner.rules.recent_days != 0;
 	for (unsigned int f = 0; f < l->v->n_folders && r == 0; f++) {
 		if (l->v->folders[f].listed && l->v->folders[f].m != NULL)
 			r = list_folder(l, f);
 	}
-	if (r == 0 && listed > 1)
+	if (r == 0 && l->several)
+		r = find_twins(l);
+	if (r == 0 && l->several)
 		r = sort_folders(l);
 	if (r == 0 && newest != 0 && l->count > newest) {
 		memmove(l->items, l->items + (l->count - newest), newest * sizeof(*l->items));
@@ -283,20 +323,21 @@ static int make_listing(struct listing *l, const struct view_loaded *deleted,
 static int put_listed(const struct view *v, struct index_writer *w, const struct listed *item)
 {
 	const struct view_folder *const f = &v->folders[item->folder];
-	char uidl[LIMIT_UIDL];
+	char twin[UIDL_DIGEST];
 	struct index_record record;
-	size_t n;
 	int r = index_read_record(f->m->snapshot_fd, item->n, &record);
 
-	if (r == 0)
-		r = view_uidl(f, index_record_uidl(&record), uidl, &n);
+	if (r == 0 && item->is_twin)
+		r = view_uidl_of_twin(f, index_record_uidl(&record), twin);
 	if (r < 0)
 		return r;
+	if (item->is_twin) {
+		memcpy(record.text, twin, sizeof(twin));
+		record.uidl_len = sizeof(twin);
+	}
 	/* Its file is found by the folder's own record. */
 	record.flags &= ~(uint32_t)(INDEX_NAME_DERIVED | INDEX_NAME_ELSEWHERE);
-	record.uidl_len = (uint8_t)n;
 	record.name_len = 0;
-	memcpy(record.text, uidl, n);
 	return index_writer_put(w, &record);
 }
 
