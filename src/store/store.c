@@ -88,7 +88,8 @@ int maildrop_open(struct store *s, const struct store_owner *owner, struct maild
 		r = s->driver->open(s, owner, NULL, ret_maildrop, err);
 		if (r == 0)
 			(*ret_maildrop)->driver = s->driver;
-		if (r != STORE_HAS_VIEWS)
+		/* It may be a view's session that has it, for as long as it makes its list. */
+		if (r != STORE_HAS_VIEWS && !(r == -EBUSY && view_is_in_use(s, owner)))
 			return r;
 		r = 0;
 	}

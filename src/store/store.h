@@ -60,8 +60,9 @@ void store_free(struct store *s);
  * other programs put in or took out, and takes the snapshot. A maildrop that
  * doesn't exist yet is an empty one.
  *
- * -EBUSY when another session has it ([IN-USE]); -ENOSPC, -EIO, -EACCES … as the
- * disk says.
+ * -EBUSY when another session has it ([IN-USE]); -EAGAIN when another device's session is
+ * just beginning or ending: that takes a moment, or longer where there is much mail, and then
+ * it can be tried again; -ENOSPC, -EIO, -EACCES … as the disk says.
  */
 int maildrop_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 		  struct err *err);

@@ -63,8 +63,8 @@ struct store_away {
 };
 
 /*
- * How a view opens one of the folders that it is made of. It waits for others who have it
- * open, for the sessions of views keep it for a moment only.
+ * How a view opens one of the folders that it is made of. It waits a moment for others who
+ * have it open: no session of a view keeps it, and who comes without a view finds that out soon.
  */
 struct store_opening {
 	bool is_main; /* where the view's own files are: ordinary sessions go by it from now on */
@@ -97,14 +97,17 @@ struct store_views_row {
 		    struct store_views **ret_views, struct err *err);
 	void (*close)(struct store_views *v); /* frees what is locked and taken, too */
 
-	/* Who changes a list has this; it is held for moments. Waits; -EBUSY in the end. */
-	int (*lock)(struct store_views *v, struct err *err);
+	/*
+	 * Who changes a list has this; it is held for moments, but a large maildrop's may be
+	 * long. Waits for seconds, -EBUSY in the end; who isn't patient hears -EAGAIN soon.
+	 */
+	int (*lock)(struct store_views *v, bool patient, struct err *err);
 	void (*unlock)(struct store_views *v);
 
 	/*
 	 * This session is that device's only one: -EBUSY when it has another. It is seen
 	 * now. -ENOENT for one that is new; with make it is one from then on, durably,
-	 * and so is the plain login.
+	 * and so is the plain login if this is the first of all. The lists are locked.
 	 */
 	int (*take)(struct store_views *v, const char *device, bool make, struct err *err);
 	/* All there are, at most max; how many, or negative errno. */

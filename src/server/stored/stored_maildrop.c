@@ -130,7 +130,7 @@ static void open_done(struct session *s, struct request *q)
 		reply_opened(s, IPC_OK, grant);
 		return;
 	}
-	if (q->r == -EBUSY && may_be_free_soon(s, q)) {
+	if ((q->r == -EBUSY || q->r == -EAGAIN) && may_be_free_soon(s, q)) {
 		q->again = true;
 		return;
 	}

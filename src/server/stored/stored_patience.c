@@ -13,6 +13,8 @@
 
 /* What a login whose maildrop stays in use takes longer for it. */
 #define PATIENCE_MS 500
+/* And one that another device of the user's holds up: not in use, but at work. */
+#define PATIENCE_AT_WORK_MS 30000
 #define RETRY_MS 100
 
 static void on_timer(uv_timer_t *timer);
@@ -73,7 +75,7 @@ bool patience_lasts(const struct session *s, struct request *q)
 {
 	const uint64_t now = uv_now(&s->sd->process->loop);
 
-	if (q->until_ms == 0)
-		q->until_ms = now + PATIENCE_MS;
-	return now < q->until_ms;
+	if (q->refused_ms == 0)
+		q->refused_ms = now;
+	return now < q->refused_ms + (q->r == -EAGAIN ? PATIENCE_AT_WORK_MS : PATIENCE_MS);
 }

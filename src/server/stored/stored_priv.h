@@ -72,9 +72,9 @@ struct request {
 	struct request *next;
 	size_t n; /* octets of the message */
 	int r;
-	unsigned tries;    /* IPC_GRANT_OPEN */
-	uint64_t until_ms; /* IPC_GRANT_OPEN: refused for good from then on; 0: not refused yet */
-	bool again;        /* done() wants it to be tried once more */
+	unsigned tries;      /* IPC_GRANT_OPEN */
+	uint64_t refused_ms; /* IPC_GRANT_OPEN: when it first was; 0: not yet */
+	bool again;          /* done() wants it to be tried once more */
 	struct err err;
 	uint32_t removed;             /* IPC_COMMIT */
 	struct store_message message; /* IPC_GET */

@@ -14,6 +14,7 @@ enum ipc_status stored_status(int r)
 	case 0:
 		return IPC_OK;
 	case EBUSY:
+	case EAGAIN:
 		return IPC_IN_USE;
 	case ENOSPC:
 	case EDQUOT:

@@ -65,15 +65,20 @@ static int lock_now(struct maildir_drop *m, struct err *err)
 	return r < 0 ? err_sys(err, -r, "cannot lock '%s'", m->owner.path) : 0;
 }
 
-/* For one that others have for a moment only: some seconds, in small steps. */
+/*
+ * For one that others have for a moment only. At the end of a session, some seconds; at its
+ * beginning a tenth of one: it may be a session without a view that has it, from before there
+ * were views, and who waits here keeps a thread from all the others.
+ */
 #define WAITS 2500
+#define WAITS_AT_OPEN 50
 
-static int lock_waiting(struct maildir_drop *m, struct err *err)
+static int lock_waiting(struct maildir_drop *m, int turns, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};
 	int r = lock_now(m, err);
 
-	for (int turn = 0; r == -EBUSY && turn < WAITS; turn++) {
+	for (int turn = 0; r == -EBUSY && turn < turns; turn++) {
 		(void)nanosleep(&pause, NULL);
 		r = lock_now(m, err);
 	}
@@ -82,7 +87,7 @@ static int lock_waiting(struct maildir_drop *m, struct err *err)
 
 int maildir_lock_session(struct maildir_drop *m, struct err *err)
 {
-	return m->opening != NULL ? lock_waiting(m, err) : lock_now(m, err);
+	return lock_waiting(m, m->opening != NULL ? WAITS_AT_OPEN : 0, err);
 }
 
 static void unlock(struct maildir_drop *m)
@@ -413,7 +418,7 @@ void maildir_let_go(struct maildrop *maildrop)
 /* Nothing of what an earlier reading found is known any more, but for the snapshot. */
 static int take_again(struct maildir_drop *m, struct err *err)
 {
-	int r = lock_waiting(m, err);
+	int r = lock_waiting(m, WAITS, err);
 
 	if (r < 0)
 		return r;

@@ -104,10 +104,11 @@ static int views_open(struct store *s, const struct store_owner *owner, bool mak
 	return 0;
 }
 
-/* Some seconds: others hold it while they make a snapshot or a list. */
+/* Some seconds: others hold it while they make a snapshot or a list. Or some milliseconds. */
 #define WAITS 2500
+#define WAITS_IMPATIENT 5
 
-static int views_lock(struct store_views *views, struct err *err)
+static int views_lock(struct store_views *views, bool patient, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};
 	const struct maildir_views *const v = of(views);
@@ -116,9 +117,10 @@ static int views_lock(struct store_views *views, struct err *err)
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, errno, "cannot lock '%s/%s'", v->owner.path,
 				       MAILDIR_VIEWS);
-		if (turn == WAITS)
-			return err_set(err, EBUSY, "'%s/%s' is in use by another session",
-				       v->owner.path, MAILDIR_VIEWS);
+		if (turn == (patient ? WAITS : WAITS_IMPATIENT))
+			return err_set(err, patient ? EBUSY : EAGAIN,
+				       "'%s/%s' is in use by another session", v->owner.path,
+				       MAILDIR_VIEWS);
 		(void)nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -136,7 +138,7 @@ static uint64_t views_boot(const struct store_views *v)
 
 /* ---- devices ---- */
 
-static int device_open(struct maildir_views *v, const char *device, bool make)
+static int device_open(const struct maildir_views *v, const char *device, bool make)
 {
 	char name[NAME_SIZE];
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | (make ? O_CREAT : 0);
@@ -146,71 +148,6 @@ static int device_open(struct maildir_views *v, const char *device, bool make)
 	const int fd = sys_openat(v->dir_fd, name, flags, 0600);
 
 	return fd < 0 ? -errno : fd;
-}
-
-/*
- * It is known for good when its file isn't empty: so whoever finds a file that was just
- * made syncs the directories himself, and needn't know who made it.
- */
-static int device_settle(struct maildir_views *v, int fd, struct err *err)
-{
-	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(clock_wall_ns())};
-	struct stat st;
-	int r = 0;
-
-	if (sys_fstat(fd, &st) < 0)
-		return err_sys(err, errno, "cannot examine a device of '%s'", v->owner.path);
-	if (st.st_size == 0) {
-		r = sync_dir(v, v->dir_fd, err);
-		if (r == 0)
-			r = sync_dir(v, v->root_fd, err);
-		if (r == 0 && sys_pwrite_all(fd, "1\n", 2, 0) < 0)
-			r = err_sys(err, errno, "cannot write a device of '%s'", v->owner.path);
-	}
-	/* Only for the list of devices, and for those that are forgotten by themselves. */
-	if (r == 0)
-		(void)sys_futimens(fd, times);
-	return r;
-}
-
-static int take(struct maildir_views *v, const char *device, bool make, struct err *err)
-{
-	int plain = 0;
-	int r;
-
-	/* Whoever had mail before there were devices is one of them. */
-	if (make && device[0] != '\0')
-		plain = device_open(v, "", true);
-	v->device_fd = plain < 0 ? plain : device_open(v, device, make);
-	if (plain > 0)
-		sys_close(plain);
-	if (v->device_fd < 0)
-		return err_sys(err, -v->device_fd, "cannot open device '%s' of '%s'", device,
-			       v->owner.path);
-	r = sys_flock(v->device_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-	if (r == -EWOULDBLOCK)
-		r = err_set(err, EBUSY, "'%s' is in use by another session of device '%s'",
-			    v->owner.path, device);
-	else if (r < 0)
-		(void)err_sys(err, -r, "cannot lock device '%s' of '%s'", device, v->owner.path);
-	return r == 0 ? device_settle(v, v->device_fd, err) : r;
-}
-
-static int views_take(struct store_views *views, const char *device, bool make, struct err *err)
-{
-	struct maildir_views *const v = of(views);
-	struct owner_switch sw;
-	int r = owner_enter(&sw, &v->owner.o, err);
-
-	if (r < 0)
-		return r;
-	r = take(v, device, make, err);
-	if (r < 0) {
-		sys_close(v->device_fd);
-		v->device_fd = -1;
-	}
-	owner_leave(&sw);
-	return r;
 }
 
 /* 1: it is a device; 0: something else. One that is passed over would be counted out. */
@@ -254,6 +191,76 @@ static int list_devices(const struct maildir_views *v, struct store_device *ret,
 	}
 	(void)closedir(dir);
 	return r < 0 ? r : (int)n;
+}
+
+/*
+ * It is known for good when its file isn't empty: so whoever finds a file that was just
+ * made syncs the directories himself, and needn't know who made it.
+ */
+static int device_settle(struct maildir_views *v, int fd, struct err *err)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sys_timespec(clock_wall_ns())};
+	struct stat st;
+	int r = 0;
+
+	if (sys_fstat(fd, &st) < 0)
+		return err_sys(err, errno, "cannot examine a device of '%s'", v->owner.path);
+	if (st.st_size == 0) {
+		r = sync_dir(v, v->dir_fd, err);
+		if (r == 0)
+			r = sync_dir(v, v->root_fd, err);
+		if (r == 0 && sys_pwrite_all(fd, "1\n", 2, 0) < 0)
+			r = err_sys(err, errno, "cannot write a device of '%s'", v->owner.path);
+	}
+	/* Only for the list of devices, and for those that are forgotten by themselves. */
+	if (r == 0)
+		(void)sys_futimens(fd, times);
+	return r;
+}
+
+/* Whoever had mail before there were devices is one of them. */
+static int take_plain_in(const struct maildir_views *v)
+{
+	struct store_device any;
+	const int known = list_devices(v, &any, 1);
+	const int fd = known == 0 ? device_open(v, "", true) : -1;
+
+	sys_close(fd);
+	return known == 0 && fd < 0 ? fd : known < 0 ? known : 0;
+}
+
+static int take(struct maildir_views *v, const char *device, bool make, struct err *err)
+{
+	int r = make ? take_plain_in(v) : 0;
+
+	v->device_fd = r < 0 ? r : device_open(v, device, make);
+	if (v->device_fd < 0)
+		return err_sys(err, -v->device_fd, "cannot open device '%s' of '%s'", device,
+			       v->owner.path);
+	r = sys_flock(v->device_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (r == -EWOULDBLOCK)
+		r = err_set(err, EBUSY, "'%s' is in use by another session of device '%s'",
+			    v->owner.path, device);
+	else if (r < 0)
+		(void)err_sys(err, -r, "cannot lock device '%s' of '%s'", device, v->owner.path);
+	return r == 0 ? device_settle(v, v->device_fd, err) : r;
+}
+
+static int views_take(struct store_views *views, const char *device, bool make, struct err *err)
+{
+	struct maildir_views *const v = of(views);
+	struct owner_switch sw;
+	int r = owner_enter(&sw, &v->owner.o, err);
+
+	if (r < 0)
+		return r;
+	r = take(v, device, make, err);
+	if (r < 0) {
+		sys_close(v->device_fd);
+		v->device_fd = -1;
+	}
+	owner_leave(&sw);
+	return r;
 }
 
 static int views_devices(struct store_views *views, struct store_device *ret, size_t max,

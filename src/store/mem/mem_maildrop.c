@@ -118,14 +118,12 @@ int mem_box_put(struct mem_box *box, const struct mem_message *message)
 	return 0;
 }
 
-#define WAITS 5000
-
-bool mem_wait(struct mem_store *s, bool *busy)
+bool mem_wait(struct mem_store *s, bool *busy, int ms)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
 
 	for (int turn = 0; *busy; turn++) {
-		if (turn == WAITS)
+		if (turn == ms)
 			return false;
 		(void)pthread_mutex_unlock(&s->lock);
 		(void)nanosleep(&pause, NULL);
@@ -186,7 +184,7 @@ static int open_box(struct mem_store *s, struct mem_drop *m, const char *path,
 							: mem_box_get(s, path);
 	if (m->box == NULL)
 		return opening != NULL && opening->must_exist ? -ENOENT : -ENOMEM;
-	if (opening != NULL ? !mem_wait(s, &m->box->busy) : m->box->busy)
+	if (opening != NULL ? !mem_wait(s, &m->box->busy, 100) : m->box->busy)
 		return -EBUSY;
 	m->box->busy = m->busy = true;
 	if (opening != NULL && opening->is_main)
@@ -238,7 +236,7 @@ static int mem_take_again(struct maildrop *maildrop, struct err *err)
 	struct mem_store *const s = (struct mem_store *)m->base.store;
 
 	(void)pthread_mutex_lock(&s->lock);
-	m->busy = mem_wait(s, &m->box->busy);
+	m->busy = mem_wait(s, &m->box->busy, MEM_PATIENCE_MS);
 	(void)pthread_mutex_unlock(&s->lock);
 	return m->busy ? 0 : err_sys(err, EBUSY, "cannot open '%s' again", m->box->path);
 }

@@ -68,10 +68,11 @@ int mem_reopen(int fd);
 /* With the lock held. */
 struct store_usage mem_box_usage(const struct mem_box *box);
 /*
- * With the lock held, waits some seconds until *busy is false, and makes it true. False:
+ * With the lock held, waits so long until *busy is false, and makes it true. False:
  * it stayed so. The lock is given up meanwhile.
  */
-bool mem_wait(struct mem_store *s, bool *busy);
+#define MEM_PATIENCE_MS 5000
+bool mem_wait(struct mem_store *s, bool *busy, int ms);
 
 /* With the lock held. Puts a message into its place in the order. 0 or -ENOMEM. */
 int mem_box_put(struct mem_box *box, const struct mem_message *message);

@@ -95,14 +95,16 @@ static void views_close(struct store_views *views)
 	free(views);
 }
 
-static int views_lock(struct store_views *views, struct err *err)
+static int views_lock(struct store_views *views, bool patient, struct err *err)
 {
 	struct mem_store *const s = lock_store(views);
 
-	of(views)->locked = mem_wait(s, &of(views)->box->views_busy);
+	of(views)->locked = mem_wait(s, &of(views)->box->views_busy,
+				     patient ? MEM_PATIENCE_MS : 10);
 	unlock_store(s);
 	return of(views)->locked ? 0
-				 : err_sys(err, EBUSY, "cannot lock '%s'", of(views)->box->path);
+				 : err_sys(err, patient ? EBUSY : EAGAIN, "cannot lock '%s'",
+					   of(views)->box->path);
 }
 
 /* With the store's lock held. Where it hangs, or where it would. */
@@ -136,7 +138,8 @@ static int views_take(struct store_views *views, const char *device, bool make, 
 	struct mem_device *d = *find_device(v->box, device);
 	int r = 0;
 
-	if (d == NULL && make && get_device(v->box, "") != NULL)
+	/* Whoever had mail before there were devices is one of them. */
+	if (d == NULL && make && (v->box->devices != NULL || get_device(v->box, "") != NULL))
 		d = get_device(v->box, device);
 	if (d == NULL)
 		r = make ? -ENOMEM : -ENOENT;

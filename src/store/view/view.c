@@ -132,9 +132,10 @@ void view_free(struct view *v)
 }
 
 /* Whose session this is. One that deletes nothing locks out nobody. */
-static int take_device(struct view *v, bool *ret_fresh, struct err *err)
+static int take_device(struct view *v, struct err *err)
 {
 	const char *const device = v->owner.rules.device;
+	char had[VIEW_NAME_SIZE];
 	struct store_device known[VIEW_DEVICES_MAX + 1];
 	int r;
 
@@ -146,12 +147,14 @@ static int take_device(struct view *v, bool *ret_fresh, struct err *err)
 	r = v->row->devices(v->views, known, VIEW_DEVICES_MAX + 1, err);
 	if (r < 0)
 		return r;
-	*ret_fresh = true;
 	/* The plain login can't be refused; so it counts from the beginning. */
 	if (r >= VIEW_DEVICES_MAX && device[0] != '\0')
 		return err_set(err, EPERM, "'%s' has %d devices, and no room for '%s'", v->path, r,
 			       device);
-	return v->row->take(v->views, device, true, err);
+	/* Of one of that name that was forgotten. */
+	view_had_name(had, device);
+	r = v->row->remove(v->views, had, err);
+	return r < 0 ? r : v->row->take(v->views, device, true, err);
 }
 
 static int load_and_open(struct view *v, struct view_loaded *deleted, struct err *err)
@@ -186,26 +189,29 @@ static int open_locked(struct view *v, struct err *err)
 
 static int begin(struct view *v, struct err *err)
 {
-	char had[VIEW_NAME_SIZE];
-	bool fresh = false;
 	int r = view_folders_add(v, err);
 
 	if (r == 0)
 		r = v->row->open(v->base.store, &v->owner, true, &v->views, err);
 	if (r == 0)
-		r = take_device(v, &fresh, err);
-	if (r == 0)
-		r = v->row->lock(v->views, err);
+		r = v->row->lock(v->views, false, err);
 	if (r < 0)
 		return r;
-	/* Of one of that name that was forgotten. */
-	view_had_name(had, v->owner.rules.device);
-	if (fresh)
-		r = v->row->remove(v->views, had, err);
+	r = take_device(v, err);
 	if (r == 0)
 		r = open_locked(v, err);
 	v->row->unlock(v->views);
 	return r;
+}
+
+bool view_is_in_use(struct store *s, const struct store_owner *owner)
+{
+	struct store_views *views;
+
+	if (s->driver->views->open(s, owner, false, &views, NULL) < 0)
+		return false;
+	s->driver->views->close(views);
+	return true;
 }
 
 int view_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,

@@ -15,6 +15,9 @@ bool view_wanted(const struct maildrop_rules *rules);
 int view_expire(struct store *s, const struct store_owner *owner, uint64_t before,
 		uint32_t *ret_removed, struct err *err);
 
+/* Have there been views of this maildrop? */
+bool view_is_in_use(struct store *s, const struct store_owner *owner);
+
 /* As maildrop_open(). */
 int view_open(struct store *s, const struct store_owner *owner, struct maildrop **ret_maildrop,
 	      struct err *err);

@@ -123,7 +123,7 @@ static int begin(struct admin *a, struct store *s, const struct store_owner *own
 		return err_sys(err, ENOMEM, "cannot open '%s'", owner->path);
 	r = a->v->row->open(s, &a->v->owner, false, &a->v->views, err);
 	if (r == 0)
-		r = a->v->row->lock(a->v->views, err);
+		r = a->v->row->lock(a->v->views, true, err);
 	if (r == 0)
 		r = load_lists(a, err);
 	if (r == 0)
@@ -338,6 +338,23 @@ int maildrop_devices(struct store *s, const struct store_owner *owner, maildrop_
 	return r == -ENOENT ? 0 : r;
 }
 
+/* What nobody but the device hasn't had goes now. If it can't, each session tries it again. */
+static void sweep(struct view *v)
+{
+	struct view_loaded deleted = {0};
+	bool changed = false;
+	int r = view_folders_add(v, NULL);
+
+	if (r == 0)
+		r = view_load(v, VIEW_LIST_DELETED, &deleted, NULL);
+	if (r == 0)
+		r = view_folders_open(v, &deleted, NULL);
+	if (r == 0)
+		view_sweep(v, false, &changed);
+	view_folders_let_go(v);
+	view_loaded_done(&deleted);
+}
+
 int maildrop_forget_device(struct store *s, const struct store_owner *owner, const char *device,
 			   struct err *err)
 {
@@ -350,12 +367,14 @@ int maildrop_forget_device(struct store *s, const struct store_owner *owner, con
 	view_had_name(had, device);
 	r = v->row->open(s, &v->owner, false, &v->views, err);
 	if (r == 0)
-		r = v->row->lock(v->views, err);
+		r = v->row->lock(v->views, true, err);
 	if (r == 0)
 		r = v->row->forget(v->views, device, err);
 	/* If it stays, the device finds it gone all the same should it come again. */
 	if (r == 0)
 		(void)v->row->remove(v->views, had, NULL);
+	if (r == 0)
+		sweep(v);
 	view_free(v);
 	return r;
 }

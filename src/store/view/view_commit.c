@@ -150,7 +150,7 @@ static int commit(struct view *v, struct err *err)
 			r = add_item(v, i, &items[n++], err);
 	}
 	if (r == 0)
-		r = v->row->lock(v->views, err);
+		r = v->row->lock(v->views, true, err);
 	if (r == 0) {
 		r = decide(v, items, n, err);
 		view_folders_let_go(v);

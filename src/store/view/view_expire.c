@@ -41,7 +41,7 @@ int view_expire(struct store *s, const struct store_owner *owner, uint64_t befor
 	if (r == 0)
 		r = v->row->open(s, &v->owner, true, &v->views, err);
 	if (r == 0)
-		r = v->row->lock(v->views, err);
+		r = v->row->lock(v->views, true, err);
 	if (r == 0) {
 		r = expire_locked(v, before, ret_removed, err);
 		view_folders_let_go(v);

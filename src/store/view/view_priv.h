@@ -12,8 +12,8 @@
  *	view_expire    what is too old
  *	view_admin     undelete and devices, for the operator
  *
- * Locks, in the order in which they are taken: the device's (for a session), the lists' (for
- * moments), a folder's (for moments), and what the driver has below that.
+ * Locks, in the order in which they are taken: the lists' (for moments), the device's (for a
+ * session; nobody waits for it), a folder's (for moments), and what the driver has below that.
  *
  * What a session deletes is decided by one batch on one list, which is there or isn't; what
  * follows from it is done at once, or, if somebody dies, by the next session.
