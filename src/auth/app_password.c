@@ -60,12 +60,13 @@ static bool put_services(struct out *out, unsigned mask)
 	return true;
 }
 
-int app_password_check_name(struct span name, size_t max, struct err *err)
+int app_password_check_name(struct span name, struct err *err)
 {
 	if (name.n == 0)
 		return err_set(err, EINVAL, "the name is empty");
-	if (name.n > max)
-		return err_set(err, EINVAL, "the name is longer than %zu octets", max);
+	if (name.n > APP_PASSWORD_NAME_MAX)
+		return err_set(err, EINVAL, "the name is longer than %d octets",
+			       APP_PASSWORD_NAME_MAX);
 	if (name.p[0] == ' ' || name.p[name.n - 1] == ' ')
 		return err_set(err, EINVAL, "the name has a space at an end");
 	for (size_t i = 0; i < name.n; i++) {
@@ -99,6 +100,14 @@ static bool read_hash(struct span text, uint8_t ret_hash[APP_PASSWORD_HASH])
 	       n == APP_PASSWORD_HASH;
 }
 
+/* As it is called, so in lower case. */
+static bool is_device(struct span name)
+{
+	char device[MAILDROP_DEVICE_MAX + 1];
+
+	return maildrop_device_name(name, device) && span_eq(name, span_str(device));
+}
+
 enum app_password_status app_password_parse(struct span line, struct app_password *ret,
 					    struct err *err)
 {
@@ -115,10 +124,13 @@ enum app_password_status app_password_parse(struct span line, struct app_passwor
 	p.user = field[USER];
 	p.name = field[NAME];
 	p.device = field[DEVICE];
-	if (user_name_check(p.user, err) < 0 ||
-	    app_password_check_name(p.name, APP_PASSWORD_NAME_MAX, err) < 0 ||
-	    (p.device.n > 0 && app_password_check_name(p.device, APP_PASSWORD_DEVICE_MAX, err) < 0))
+	if (user_name_check(p.user, err) < 0 || app_password_check_name(p.name, err) < 0)
 		return APP_PASSWORD_BAD;
+	if (p.device.n > 0 && !is_device(p.device)) {
+		(void)err_set(err, EINVAL, "'%.*s' is no device's name", (int)p.device.n,
+			      p.device.p);
+		return APP_PASSWORD_BAD;
+	}
 	/* A service that we don't know is one more that others use: it opens nothing here. */
 	if (!app_password_services(field[SERVICES], &p.services))
 		p.services = 0;

@@ -13,8 +13,8 @@
  *
  *	user:name:services:device:slot:created:hash
  *
- * services are words with commas between, empty for all; device is the view of the maildrop
- * that a login by it gets, or empty; slot is where its last use is kept (app_password_use.h);
+ * services are words with commas between, empty for all; device is whose view of the maildrop
+ * a login by it gets, or empty; slot is where its last use is kept (app_password_use.h);
  * created is in seconds since 1970; hash is in hexadecimal. Lines that are empty or begin with
  * '#' are comments.
  *
@@ -28,6 +28,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/maildrop_rules.h"
 #include "base/out.h"
 #include "base/span.h"
 
@@ -35,7 +36,6 @@
 #define APP_PASSWORD_SHOWN 24 /* "abcde-fghij-kmnpq-rstuv" and NUL */
 #define APP_PASSWORD_HASH 32
 #define APP_PASSWORD_NAME_MAX 63
-#define APP_PASSWORD_DEVICE_MAX 63
 #define APP_PASSWORD_SLOTS (1U << 20)
 
 /* Longer than a line with the longest of everything. */
@@ -67,8 +67,8 @@ enum app_password_status app_password_parse(struct span line, struct app_passwor
 /* Writes the line, without an end. False when there is no room. */
 bool app_password_put(struct out *out, const struct app_password *p);
 
-/* 0 when this may be its name, or a device's: printable UTF-8 without ':', not empty. -EINVAL. */
-int app_password_check_name(struct span name, size_t max, struct err *err);
+/* 0 when this may be its name: printable UTF-8 without ':', not empty. -EINVAL. */
+int app_password_check_name(struct span name, struct err *err);
 
 /* The mask of a list of services, or false. */
 bool app_password_services(struct span words, unsigned *ret_services);
@@ -87,7 +87,7 @@ bool app_password_hash(const char *user, const char *password, uint8_t ret_hash[
 /* Which it was that fitted. */
 struct app_password_found {
 	char name[APP_PASSWORD_NAME_MAX + 1];
-	char device[APP_PASSWORD_DEVICE_MAX + 1];
+	char device[MAILDROP_DEVICE_MAX + 1];
 	unsigned services;
 	uint32_t slot;
 	uint8_t hash[APP_PASSWORD_HASH];

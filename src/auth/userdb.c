@@ -421,6 +421,7 @@ static void begin(struct userdb *db, struct userdb_query *q)
 	q->_answered = NULL;
 	q->_verifies = false;
 	q->_n_names = 0;
+	q->_n_whole = 0;
 	q->_at_name = 0;
 	q->_at_source = 0;
 	q->_away = false;
@@ -434,14 +435,33 @@ static bool has_bare_at(struct span name)
 	return user_name_domain(name).n == 0 && user_name_local(name).n < name.n;
 }
 
-void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login)
+static void add_login(const struct userdb *db, struct userdb_query *q, struct span name)
 {
-	const struct span name = span_str(login);
-
-	begin(db, q);
 	if (!has_bare_at(name))
 		add_names(db, q, user_name_local(name), user_name_domain(name));
+}
+
+void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login)
+{
+	begin(db, q);
+	add_login(db, q, span_str(login));
+	q->_n_whole = q->_n_names;
 	run(q);
+}
+
+void userdb_lookup_name(struct userdb *db, struct userdb_query *q, const struct login_name *name)
+{
+	begin(db, q);
+	add_login(db, q, span_str(name->whole));
+	q->_n_whole = q->_n_names;
+	if (name->device[0] != '\0')
+		add_login(db, q, span_str(name->user));
+	run(q);
+}
+
+bool userdb_is_device(const struct userdb_query *q)
+{
+	return q->_at_name >= q->_n_whole;
 }
 
 static void add_address(const struct userdb *db, struct userdb_query *q, struct span local,

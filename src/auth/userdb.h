@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/maildrop_rules.h"
+#include "auth/login_name.h"
 #include "auth/scheme.h"
 
 /* A user, with everything that a login or a delivery wants to know. Wipe it after use. */
@@ -60,6 +61,7 @@ struct userdb_query {
 	struct userdb *_db;
 	char _name[USERDB_CANDIDATES][LIMIT_USER + 1];
 	unsigned _n_names;
+	unsigned _n_whole; /* of them without a device taken off */
 	unsigned _at_name;
 	unsigned _at_source;
 	bool _away;
@@ -137,6 +139,15 @@ void userdb_refresh(struct userdb *db);
  * done is called once, from inside this call or later.
  */
 void userdb_lookup_login(struct userdb *db, struct userdb_query *q, const char *login);
+
+/*
+ * The same for name->whole and, where nobody is called so and name has a device, for name->user:
+ * userdb_is_device() is true then.
+ */
+void userdb_lookup_name(struct userdb *db, struct userdb_query *q, const struct login_name *name);
+
+/* Inside q->done, with USERDB_FOUND. */
+bool userdb_is_device(const struct userdb_query *q);
 
 /*
  * The same for the user who gets mail for address, which is as MAIL and RCPT carry

@@ -38,7 +38,8 @@ static const struct row rows[] = {
 	{{"newest", A_NUMBER, true}, NUMBER, AT(newest), .max = UINT32_MAX},
 	{{"expire_days", A_NUMBER, true}, NUMBER, AT(expire_days), .max = DAYS_MAX},
 	{{"login_delay", A_TIME, true}, SECONDS, AT(login_delay), .max = DAY},
-	{{"device_days", A_NUMBER, false}, NUMBER, AT(device_days), .max = DAYS_MAX},
+	{{"device_days", A_NUMBER, true}, NUMBER, AT(device_days), .max = DAYS_MAX},
+	{{"recent_days", A_NUMBER, true}, NUMBER, AT(recent_offer), .max = DAYS_MAX},
 	{{"trash", A_FOLDER, true}, FOLDER, TEXT(trash)},
 	{{"folders", "folders' names such as \"INBOX,Junk\"", true}, FOLDERS, TEXT(folders)},
 };
@@ -67,8 +68,35 @@ static bool ends(const char *text, size_t cap)
 
 bool maildrop_rules_check(const struct maildrop_rules *r)
 {
-	return r->dele < MAILDROP_DELES && r->zero == 0 && ends(r->trash, sizeof(r->trash)) &&
-	       ends(r->folders, sizeof(r->folders)) && ends(r->device, sizeof(r->device));
+	char device[MAILDROP_DEVICE_MAX + 1] = "";
+
+	return r->dele < MAILDROP_DELES && ends(r->trash, sizeof(r->trash)) &&
+	       ends(r->folders, sizeof(r->folders)) && ends(r->device, sizeof(r->device)) &&
+	       (r->device[0] == '\0' || (maildrop_device_name(span_str(r->device), device) &&
+					 strcmp(device, r->device) == 0));
+}
+
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool maildrop_device_name(struct span name, char ret_device[MAILDROP_DEVICE_MAX + 1])
+{
+	char device[MAILDROP_DEVICE_MAX + 1] = "";
+
+	if (name.n == 0 || name.n > MAILDROP_DEVICE_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		const char c = span_ascii_lower(name.p[i]);
+		const bool inside = i > 0 && i + 1 < name.n && (c == '-' || c == '_' || c == '.');
+
+		if (!is_letter_or_digit(c) && !inside)
+			return false;
+		device[i] = c;
+	}
+	memcpy(ret_device, device, sizeof(device));
+	return true;
 }
 
 /*

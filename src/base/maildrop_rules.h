@@ -23,6 +23,9 @@ enum maildrop_dele {
 	MAILDROP_DELES
 };
 
+/* What a device may be called: letters in lower case, digits, and '-', '_', '.' between them. */
+#define MAILDROP_DEVICE_MAX 63
+
 struct maildrop_rules {
 	uint64_t quota_octets;   /* as LIST counts them; 0: any number */
 	uint64_t quota_messages; /* 0: any number */
@@ -32,20 +35,26 @@ struct maildrop_rules {
 	uint32_t expire_days;    /* EXPIRE; 0: the server deletes nothing by itself */
 	uint32_t login_delay;    /* seconds from one login to the next; 0: none */
 	uint32_t device_days;    /* a message goes after so many days though a device lacks it */
+	uint32_t recent_offer;   /* days that a login as recent:user shows; 0: there is none */
 	char trash[64];    /* a folder, as Maildir++ names it without its first dot; "": Trash */
 	char folders[128]; /* what makes up the maildrop, "INBOX Junk"; "": INBOX */
 	/* Of one session; not to be set. */
-	char device[64]; /* whose view it is; "": no device's */
+	char device[MAILDROP_DEVICE_MAX + 1]; /* whose view it is; "": no device's */
 	uint32_t
 		recent_days; /* only what came in so many days, and nothing is deleted; 0: not so */
-	uint32_t zero;
 };
 
 /*
  * True for one that may have come from anywhere: every string ended, every enum in
- * range, what must be zero zero.
+ * range, the device a device's name or none.
  */
 bool maildrop_rules_check(const struct maildrop_rules *r);
+
+/*
+ * True when name can be a device's, in capitals or not; ret_device is what it is called then. It
+ * becomes part of file names.
+ */
+bool maildrop_device_name(struct span name, char ret_device[MAILDROP_DEVICE_MAX + 1]);
 
 static inline bool maildrop_rules_has_quota(const struct maildrop_rules *r)
 {

@@ -77,12 +77,13 @@ static uint32_t free_slot(const struct users_edit *e)
 
 /* Writes the new line. An exit status. */
 static int append(const struct ctl *ctl, const struct users_edit *e, const char *user,
-		  unsigned services, const char *shown)
+		  unsigned services, const char *device, const char *shown)
 {
 	struct app_password p = {
 		.user = span_str(user),
 		.name = span_str(ctl->label),
 		.services = services,
+		.device = span_str(device),
 		.slot = free_slot(e),
 		.created = clock_wall_ns() / 1000000000,
 	};
@@ -114,6 +115,7 @@ int ctl_app_password_add(struct ctl *ctl)
 {
 	const char *path = ctl->config.app_passwords_file;
 	char shown[APP_PASSWORD_SHOWN];
+	char device[MAILDROP_DEVICE_MAX + 1] = "";
 	char user[LIMIT_USER + 1];
 	struct users_edit edit;
 	unsigned services;
@@ -124,8 +126,10 @@ int ctl_app_password_add(struct ctl *ctl)
 		return no_file(ctl);
 	if (!app_password_services(span_str(ctl->service != NULL ? ctl->service : ""), &services))
 		return ctl_complain(EX_USAGE, "--service wants: pop3");
-	if (app_password_check_name(span_str(ctl->label), APP_PASSWORD_NAME_MAX, &err) < 0)
+	if (app_password_check_name(span_str(ctl->label), &err) < 0)
 		return ctl_complain(EX_DATAERR, "'%s': %s", ctl->label, err.text);
+	if (ctl->device != NULL && !maildrop_device_name(span_str(ctl->device), device))
+		return ctl_complain(EX_DATAERR, "'%s': " CTL_DEVICE_NAMES, ctl->device);
 	r = ctl_find_user(ctl, user);
 	if (r != EX_OK)
 		return r;
@@ -133,7 +137,7 @@ int ctl_app_password_add(struct ctl *ctl)
 	if (r < 0)
 		return ctl_fail(r, &err);
 	app_password_make(shown);
-	r = append(ctl, &edit, user, services, shown);
+	r = append(ctl, &edit, user, services, device, shown);
 	users_edit_done(&edit);
 	if (r == EX_OK)
 		(void)printf("%s\n", shown);

@@ -21,6 +21,7 @@ struct ctl {
 	const char *home;
 	bool no_scram;
 	const char *service;
+	const char *device;
 	const char *name;         /* the user's, for commands that want one */
 	const char *label;        /* and what of that user's */
 	const char *const *words; /* what follows them, up to NULL */
@@ -66,6 +67,7 @@ enum ctl_option {
 	CTL_NO_SCRAM = 1 << 4,
 	CTL_SERVICE = 1 << 5,
 	CTL_LIST = 1 << 6,
+	CTL_DEVICE = 1 << 7,
 	CTL_ALL = 1 << 16,
 	CTL_DRY_RUN = 1 << 17,
 	CTL_REMOVE_GONE = 1 << 18,
@@ -91,6 +93,8 @@ int ctl_user_set(struct ctl *ctl);
 int ctl_user_unset(struct ctl *ctl);
 
 int ctl_undelete(struct ctl *ctl);
+int ctl_device_list(struct ctl *ctl);
+int ctl_device_forget(struct ctl *ctl);
 
 int ctl_app_password_add(struct ctl *ctl);
 int ctl_app_password_list(struct ctl *ctl);
@@ -98,6 +102,10 @@ int ctl_app_password_revoke(struct ctl *ctl);
 
 /* Takes all of them from a user who is removed. An exit status. */
 int ctl_app_password_forget(struct ctl *ctl, const char *user);
+
+/* Behind a word that can't be a device's name. */
+#define CTL_DEVICE_NAMES \
+	"a device's name is made of letters and digits, with '-', '_' and '.' between them"
 
 /* How many the user has. */
 size_t ctl_app_password_count(const struct ctl *ctl, const char *user);

@@ -66,7 +66,7 @@ static const struct ctl_command commands[] = {
 	 .what = "make a password for one program of a user, and show it",
 	 .wants_name = true,
 	 .wants_label = true,
-	 .options = CTL_SERVICE,
+	 .options = CTL_SERVICE | CTL_DEVICE,
 	 .run = ctl_app_password_add},
 	{.group = "app-password",
 	 .verb = "list",
@@ -81,6 +81,19 @@ static const struct ctl_command commands[] = {
 	 .wants_name = true,
 	 .wants_label = true,
 	 .run = ctl_app_password_revoke},
+	{.group = "device",
+	 .verb = "list",
+	 .arguments = "USER",
+	 .what = "list a user's devices and what each has deleted",
+	 .wants_name = true,
+	 .run = ctl_device_list},
+	{.group = "device",
+	 .verb = "forget",
+	 .arguments = "USER DEVICE",
+	 .what = "wait for a device no more; -: the login without one",
+	 .wants_name = true,
+	 .wants_label = true,
+	 .run = ctl_device_forget},
 	{.group = "undelete",
 	 .arguments = "NAME UIDL ...",
 	 .what = "bring back what DELE hid or moved to the trash",
@@ -152,6 +165,7 @@ static const struct {
 	{"gid", "GID", "user add: and which group", CTL_GID},
 	{"home", "DIR", "user add: %h in mail_location", CTL_HOME},
 	{"service", "SERVICE", "app-password add: works for this alone (pop3)", CTL_SERVICE},
+	{"device", "DEVICE", "app-password add: has this device's view of the mail", CTL_DEVICE},
 	{"all", NULL, "import: every user; undelete: every message", CTL_ALL},
 	{"list", NULL, "undelete: show what can be brought back", CTL_LIST},
 	{"from", "WHERE", "import: where the old mail is, if not in the maildrop", CTL_FROM},
@@ -272,6 +286,9 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_SERVICE:
 		ctl->service = value;
+		break;
+	case CTL_DEVICE:
+		ctl->device = value;
 		break;
 	case CTL_NO_SCRAM:
 		ctl->no_scram = true;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * restantectl undelete: what DELE has hidden or moved to the trash. It is done where the mail
- * is, as its owner and under the locks that sessions have, whether the server runs or not.
+ * restantectl undelete: what DELE has hidden or moved to the trash; and restantectl device:
+ * whose views of a maildrop there are. It is done where the mail is, as its owner and under the
+ * locks that sessions have, whether the server runs or not.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -118,4 +120,86 @@ int ctl_undelete(struct ctl *ctl)
 	if (said != 1)
 		return ctl_complain(EX_USAGE, "undelete wants UIDLs, or --all, or --list");
 	return work(ctl, ctl->list ? run_list : run_undelete);
+}
+
+/* ---- devices ---- */
+
+/* The login without a device, which has no name. */
+#define PLAIN_LOGIN "-"
+
+struct devices {
+	struct store_device_seen *v; /* Owned */
+	size_t n;
+	bool no_memory;
+};
+
+static void collect_device(void *arg, const struct store_device_seen *d)
+{
+	struct devices *const all = arg;
+	struct store_device_seen *const v = realloc(all->v, (all->n + 1) * sizeof(*v));
+
+	if (v == NULL) {
+		all->no_memory = true;
+		return;
+	}
+	all->v = v;
+	all->v[all->n++] = *d;
+}
+
+static int compare_devices(const void *a, const void *b)
+{
+	const struct store_device_seen *const one = a;
+	const struct store_device_seen *const other = b;
+
+	return strcmp(one->name, other->name);
+}
+
+static int run_devices(const struct work *w, struct store *s, const struct store_owner *owner)
+{
+	struct devices all = {0};
+	struct err err;
+	int r = maildrop_devices(s, owner, collect_device, &all, &err);
+
+	(void)w;
+	if (r == 0 && all.no_memory)
+		r = err_sys(&err, ENOMEM, "cannot list the devices of '%s'", owner->user);
+	if (all.n > 0)
+		qsort(all.v, all.n, sizeof(*all.v), compare_devices);
+	for (size_t i = 0; i < all.n && r == 0; i++) {
+		const struct store_device_seen *const d = &all.v[i];
+
+		(void)printf("%s", d->name[0] != '\0' ? d->name : PLAIN_LOGIN);
+		print_time(d->seen);
+		(void)printf("\t%u\n", d->hidden);
+	}
+	free(all.v);
+	return r < 0 ? fail(r, &err) : EX_OK;
+}
+
+static int run_forget(const struct work *w, struct store *s, const struct store_owner *owner)
+{
+	const char *const label = w->ctl->label;
+	char device[MAILDROP_DEVICE_MAX + 1] = "";
+	struct err err;
+	int r;
+
+	if (strcmp(label, PLAIN_LOGIN) != 0 && !maildrop_device_name(span_str(label), device))
+		return ctl_complain(EX_DATAERR, "'%s': " CTL_DEVICE_NAMES, label);
+	r = maildrop_forget_device(s, owner, device, &err);
+	if (r == -ENOENT)
+		return ctl_complain(EX_NOUSER, "'%s' has no device '%s'", owner->user, label);
+	if (r < 0)
+		return fail(r, &err);
+	(void)printf("forgot device '%s' of '%s'\n", label, owner->user);
+	return EX_OK;
+}
+
+int ctl_device_list(struct ctl *ctl)
+{
+	return work(ctl, run_devices);
+}
+
+int ctl_device_forget(struct ctl *ctl)
+{
+	return work(ctl, run_forget);
 }

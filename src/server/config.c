@@ -101,6 +101,19 @@ static bool check_domain(const char *domain)
 	return true;
 }
 
+/* No part of a device's name, nor anything that has a meaning in a user's. */
+static bool check_device_separator(const struct config *c)
+{
+	const char *const text = c->device_separator;
+
+	if (strcmp(text, "none") == 0 ||
+	    (config_device_separator(c) != '\0' && strchr("!#$%&*+,;=^|~", text[0]) != NULL))
+		return true;
+	config_complain(&reading, line_of("device_separator"),
+			"device_separator is \"none\", or one of: ! # $ %% & * + , ; = ^ | ~");
+	return false;
+}
+
 /* What no single option can know. */
 /* A secret and tokens go there: in clear only to this machine itself. */
 static bool is_safe_url(const char *url)
@@ -192,8 +205,9 @@ static bool check_together(const struct config *c)
 		return false;
 	}
 	return check_hostname(c->hostname) && check_domain(c->default_domain) &&
-	       is_path("tls_certificate", c->tls_certificate) && is_path("tls_key", c->tls_key) &&
-	       is_path("tls_client_ca", c->tls_client_ca) && is_path("users_file", c->users_file) &&
+	       check_device_separator(c) && is_path("tls_certificate", c->tls_certificate) &&
+	       is_path("tls_key", c->tls_key) && is_path("tls_client_ca", c->tls_client_ca) &&
+	       is_path("users_file", c->users_file) &&
 	       is_path("app_passwords_file", c->app_passwords_file) && check_oauth(c) &&
 	       is_path("pid_file", c->pid_file);
 }

@@ -101,6 +101,7 @@ struct config {
 	struct config_databases userdb; /* none: users_file alone */
 	char default_domain[LIMIT_ADDRESS + 1];
 	char recipient_delimiter[8]; /* "+"; "": no detail */
+	char device_separator[8];    /* config_device_separator() */
 	uint32_t auth_threads;       /* 0: one a core */
 	uint32_t auth_cache_seconds;
 	uint32_t auth_failure_delay_ms;
@@ -166,6 +167,14 @@ static inline bool config_has_tls(const struct config *c)
  * wrong in the file, otherwise as reading it went.
  */
 int config_load(const char *path, struct config *ret_config, struct err *err);
+
+/* What stands between user and device in the name of a login; '\0': there are no such names. */
+static inline char config_device_separator(const struct config *c)
+{
+	return c->device_separator[0] != '\0' && c->device_separator[1] == '\0'
+		       ? c->device_separator[0]
+		       : '\0';
+}
 
 /* What users' own rules are held to. */
 struct maildrop_bounds config_bounds(const struct config *c);

@@ -187,7 +187,7 @@ static const struct row rows[IPC_TYPES] = {
 	[IPC_OPENED] = {"opened", FROM(STORAGE), FROM(LISTENER), FD_WHEN_OK, SESSION_SET,
 		sizeof(struct ipc_opened), NULL,
 		CHECKS(STATUS(ipc_opened), MAX(ipc_opened, count, INDEX_COUNT_MAX),
-		       STR(ipc_opened, user))},
+		       STR(ipc_opened, device), ZERO(ipc_opened, zero), STR(ipc_opened, user))},
 	[IPC_MESSAGE] = {"message", FROM(STORAGE), FROM(LISTENER), FD_WHEN_OK, SESSION_SET,
 		sizeof(struct ipc_message), NULL,
 		CHECKS(STATUS(ipc_message), MIN1(ipc_message, number), FILE_AT(ipc_message, offset),

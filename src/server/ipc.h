@@ -290,7 +290,10 @@ struct ipc_opened {
 	int64_t growth;       /* of them, for who gets what is internationalised downgraded */
 	uint32_t login_delay; /* seconds; for CAPA, as what follows */
 	uint32_t expire_days;
-	char user[LIMIT_USER + 1]; /* as auth knows the user; for the log */
+	char device[MAILDROP_DEVICE_MAX + 1]; /* whose view it is, or ""; for the log, as user */
+	uint32_t recent; /* not 0: days that are seen, and nothing will be deleted */
+	uint32_t zero;
+	char user[LIMIT_USER + 1]; /* as auth knows the user */
 };
 
 struct ipc_message {

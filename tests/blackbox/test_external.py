@@ -135,8 +135,18 @@ def test_who_to_be(server):
             wire.ok(f'AUTH EXTERNAL {b64(authzid)}')
             server.wait_for(f'event=login-verified .*user={user} ')
             wire.quit()
+    # A device of it. A certificate for a name that looks as if it were a device's is nobody's.
     with wire_with(server, path) as wire:
-        for authzid in (other, 'nobody', 'x' * 255):
+        wire.ok(f'AUTH EXTERNAL {b64(f"{two}+phone")}')
+        server.wait_for(f'event=login .*user={two} device=phone ')
+        wire.quit()
+    tagged = server.dir / 'tagged.pem'
+    CA.make(tagged, [f'{one}+phone@example.org'])
+    with wire_with(server, tagged) as wire:
+        for authzid in ('', f'{one}+phone', one):
+            wire.err(f'AUTH EXTERNAL {b64(authzid)}', code='AUTH')
+    with wire_with(server, path) as wire:
+        for authzid in (other, f'{other}+phone', 'nobody', 'x' * 255):
             wire.err(f'AUTH EXTERNAL {b64(authzid)}', code='AUTH')
         server.wait_for('reason=certificate-of-another-user')
         wire.err('AUTH EXTERNAL ' + b64('x' * 256))

@@ -118,6 +118,17 @@ def test_who_it_is(server, wire):
     for name in (user, user.upper(), f'{user}@EXAMPLE.org'):
         with server.wire(tls=True) as other:
             assert login(other, name, token).startswith('+OK')
+    # A device of it, or only to look. A token for a name that looks like a device's is nobody's.
+    for name, seen in ((f'{user}+phone@example.org', 'device=phone'), (f'recent:{user}', 'recent_days=30')):
+        with server.wire(tls=True) as other:
+            assert login(other, name, token).startswith('+OK')
+            server.wait_for(f'event=login .*user={user} {seen} ')
+    tagged = EC.token(claims(f'{user}+phone'))
+    with server.wire(tls=True) as other:
+        for name in (user, f'{user}+laptop'):
+            refused(server, other, name, tagged, 'token-of-another-user')
+        for name in ('', f'{user}+phone'):
+            refused(server, other, name, tagged, 'unknown-user')
     with server.wire(tls=True) as other:
         refused(server, other, server.user(), token, 'token-of-another-user')
         refused(server, other, 'nobody', EC.token(claims('nobody')), 'unknown-user')
@@ -270,6 +281,23 @@ def test_an_opaque_token(server, endpoint, mechanism):
     with server.wire(tls=True) as wire:
         refused(server, wire, server.user(), token, 'token-of-another-user', mechanism)
     assert token not in '\n'.join(server.log)
+
+
+def test_an_answer_is_for_all_devices(server, endpoint):
+    """And is never taken for one about another user, whatever that one's name looks like."""
+    user = server.user()
+    endpoint.answers['all-of-them'] = {'active': True, **claims(user)}
+    endpoint.answers['tagged'] = {'active': True, **claims(f'{user}+phone')}
+    endpoint.asked.clear()
+    for name in (f'{user}+phone', user, f'{user}+laptop'):
+        with server.wire(tls=True) as wire:
+            assert login(wire, name, 'all-of-them').startswith('+OK')
+    server.wait_for(f'event=login .*user={user} device=laptop ')
+    assert len(endpoint.asked) == 1
+    with server.wire(tls=True) as wire:
+        for _ in range(2):
+            refused(server, wire, f'{user}+phone', 'tagged', 'unknown-user')
+        refused(server, wire, user, 'tagged', 'token-of-another-user')
 
 
 def test_a_token_that_ends_is_asked_about_again(server, endpoint):

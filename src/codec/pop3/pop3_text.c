@@ -79,6 +79,7 @@ static const struct {
 	{ "{1} messages ({2} octets)", "{1} 通 ({2} オクテット)" },
 	{ "{1} octets", "{1} オクテット" },
 	{ "message {1} deleted", "メッセージ {1} を削除しました" },
+	{ "message {1} stays here: a login for recent mail deletes nothing", "メッセージ {1} はここに残ります。最近のメールを見るログインでは何も削除されません" },
 	{ "{1}: message {2} {3}", "{1}: メッセージ {2} {3}" },
 	{ "does not exist", "は存在しません" },
 	{ "is deleted", "は削除されています" },

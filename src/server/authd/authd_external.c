@@ -41,13 +41,10 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 }
 
 /* The name that the client wants to be, or the first. NULL: none of the certificate's. */
-static const char *choose(const struct authd *ad, const struct client_names *names,
-			  const char *wants_to_be)
+static const char *choose(const struct request *r, const struct client_names *names)
 {
-	if (wants_to_be[0] == '\0')
-		return names->name[0];
 	for (size_t i = 0; i < names->n; i++) {
-		if (authd_is_same_user(ad, names->name[i], wants_to_be))
+		if (login_is_wanted(r, names->name[i]))
 			return names->name[i];
 	}
 	return NULL;
@@ -64,7 +61,7 @@ void login_external(struct link *l, const struct ipc_external *m)
 
 	if (r == NULL)
 		return;
-	memcpy(r->login->user, m->authzid, sizeof(m->authzid));
+	login_call(r, m->authzid);
 	if (ad->authority == NULL) {
 		login_refuse(r, IPC_PERMANENT, "no-client-ca");
 		return;
@@ -78,13 +75,12 @@ void login_external(struct link *l, const struct ipc_external *m)
 		return;
 	}
 
-	const char *const user = choose(ad, &names, m->authzid);
+	const char *const user = choose(r, &names);
 
 	if (user == NULL) {
 		login_refuse(r, IPC_BAD_CREDENTIALS, "certificate-of-another-user");
 		return;
 	}
-	memcpy(r->login->user, user, strlen(user) + 1);
-	r->login->query = (struct userdb_query){.owner = r, .done = on_user};
-	userdb_lookup_login(ad->userdb, &r->login->query, r->login->user);
+	login_prove(r, user);
+	login_look_up(r, on_user);
 }

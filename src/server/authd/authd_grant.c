@@ -17,11 +17,20 @@ static struct userdb_place place_of(const struct request *r)
 	};
 }
 
-/* An application password may be a device's. */
-static void take_device(const struct request *r, struct maildrop_rules *rules)
+/*
+ * Whose view of the maildrop it is, and for how much of it. Who has a password that is a device's
+ * is that device, whatever the login's name says.
+ */
+static void take_view(const struct request *r, struct maildrop_rules *rules)
 {
-	if (r->login->app.device[0] != '\0')
-		memcpy(rules->device, r->login->app.device, sizeof(rules->device));
+	const struct login *l = r->login;
+
+	_Static_assert(sizeof(l->app.device) == sizeof(rules->device), "device");
+	_Static_assert(sizeof(l->device) == sizeof(rules->device), "device");
+	memcpy(rules->device, l->app.device[0] != '\0' ? l->app.device : l->device,
+	       sizeof(rules->device));
+	if (l->name.recent)
+		rules->recent_days = rules->recent_offer;
 }
 
 bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)
@@ -32,7 +41,7 @@ bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)
 	if (userdb_maildrop(&r->login->record, &place, &maildrop, NULL) < 0)
 		return false;
 	*ret_rules = maildrop.rules;
-	take_device(r, ret_rules);
+	take_view(r, ret_rules);
 	return true;
 }
 
@@ -94,7 +103,7 @@ enum ipc_status grant_open(const struct request *r)
 
 	if (status != IPC_OK)
 		return status;
-	take_device(r, &m->grant.rules);
+	take_view(r, &m->grant.rules);
 	ipc_channel_send(&r->ad->storage->ch, m, -1);
 	return IPC_OK;
 }

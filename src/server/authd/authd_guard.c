@@ -33,7 +33,7 @@ void authd_guard_wait(struct request *r, request_step *then)
 	const uint64_t max_ms = (uint64_t)authd_config(r->ad)->auth_penalty_max * 1000;
 	const uint64_t now = clock_mono_ms();
 
-	identify(r, r->login->user);
+	identify(r, r->login->name.user);
 
 	const uint64_t wait = guard_wait_ms(r->ad->guard, &r->login->who, max_ms, now);
 
@@ -66,7 +66,7 @@ void authd_guard_failed(struct request *r, const char *reason, const char *wrong
 	struct guard_alarm alarm;
 
 	if (!l->guarded)
-		identify(r, l->user);
+		identify(r, l->name.user);
 
 	const bool counted = guard_failed(r->ad->guard, &l->who, wrong, clock_mono_ms(), &alarm);
 

@@ -36,6 +36,42 @@ void login_refuse(struct request *r, enum ipc_status status, const char *reason)
 	request_refuse(r, status);
 }
 
+void login_call(struct request *r, const char *user)
+{
+	struct login *l = r->login;
+
+	memset(l->user, 0, sizeof(l->user));
+	memcpy(l->user, user, strlen(user));
+	login_name_read(l->user, config_device_separator(authd_config(r->ad)), &l->name);
+	l->device[0] = '\0';
+}
+
+bool login_is_wanted(const struct request *r, const char *user)
+{
+	const struct login_name *wanted = &r->login->name;
+
+	return wanted->whole[0] == '\0' || authd_is_same_user(r->ad, user, wanted->whole) ||
+	       (wanted->device[0] != '\0' && authd_is_same_user(r->ad, user, wanted->user));
+}
+
+void login_prove(struct request *r, const char *user)
+{
+	struct login *l = r->login;
+	const bool recent = l->name.recent;
+
+	if (!authd_is_same_user(r->ad, user, l->name.whole))
+		memcpy(l->device, l->name.device, sizeof(l->device));
+	login_name_of_user(user, &l->name);
+	l->name.recent = recent;
+	memcpy(l->user, l->name.user, sizeof(l->user));
+}
+
+void login_look_up(struct request *r, userdb_done *done)
+{
+	r->login->query = (struct userdb_query){.owner = r, .done = done};
+	userdb_lookup_name(r->ad->userdb, &r->login->query, &r->login->name);
+}
+
 /* So that the next login can be, should the database be away by then. */
 static void know(struct request *r)
 {
@@ -44,7 +80,8 @@ static void know(struct request *r)
 	const uint64_t seconds = authd_config(r->ad)->auth_cache_seconds;
 
 	if (l->has_record && !l->away && userdb_may_be_away(r->ad->userdb))
-		known_users_put(r->ad->known, l->user, &l->record, now, now + seconds * 1000);
+		known_users_put(r->ad->known, l->device[0] != '\0' ? l->name.user : l->name.whole,
+				&l->record, now, now + seconds * 1000);
 }
 
 /*
@@ -54,6 +91,12 @@ static void know(struct request *r)
 #define EARLY_MAX_MS 10000
 
 static void grant_again(struct request *r);
+
+/* Whose logins it is too soon after: no device's name has a ':'. */
+static const char *view_of(const struct maildrop_rules *rules)
+{
+	return rules->recent_days != 0 ? "recent:" : rules->device;
+}
 
 /*
  * RFC 2449 section 6.5. False: it is too soon after the last login, and the request waits or
@@ -68,7 +111,7 @@ static bool delay_is_over(struct request *r)
 	if (!grant_rules(r, &rules) || rules.login_delay == 0)
 		return true;
 
-	const uint64_t last = login_times_get(r->ad->times, r->login->record.name, rules.device);
+	const uint64_t last = login_times_get(r->ad->times, r->login->record.name, view_of(&rules));
 	const uint64_t next = last + (uint64_t)rules.login_delay * 1000;
 
 	if (last == 0 || next <= now)
@@ -85,14 +128,40 @@ static void note_login(const struct request *r)
 	struct maildrop_rules rules;
 
 	if (grant_rules(r, &rules) && rules.login_delay != 0)
-		login_times_put(r->ad->times, r->login->record.name, rules.device, clock_mono_ms());
+		login_times_put(r->ad->times, r->login->record.name, view_of(&rules),
+				clock_mono_ms());
+}
+
+/* "recent:" of who has no such login. Others could take it for all of the mail. */
+static bool has_such_login(struct request *r)
+{
+	struct maildrop_rules rules;
+
+	/* What is wrong with the rules, grant_open() finds and says. */
+	if (!r->login->name.recent || !grant_rules(r, &rules) || rules.recent_days != 0)
+		return true;
+	login_refuse(r, IPC_PERMANENT, "recent-is-off");
+	return false;
+}
+
+static void log_verified(const struct request *r)
+{
+	const struct login *l = r->login;
+	const char *device = l->app.device[0] != '\0' ? l->app.device : l->device;
+
+	log_event(LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
+		  log_str("user", l->record.name),
+		  log_str(device[0] != '\0' ? "device" : NULL, device),
+		  log_str("remote", l->origin.remote), log_str("method", l->how),
+		  log_str(l->app.name[0] != '\0' ? "app_password" : NULL, l->app.name),
+		  log_num("away", l->away), log_num("remembered", l->remembered));
 }
 
 void login_grant(struct request *r, bool remembered)
 {
 	authd_guard_let_in(r);
 	r->login->remembered = remembered;
-	if (!delay_is_over(r))
+	if (!has_such_login(r) || !delay_is_over(r))
 		return;
 
 	const enum ipc_status status = grant_open(r);
@@ -103,12 +172,7 @@ void login_grant(struct request *r, bool remembered)
 		return;
 	}
 	note_login(r);
-	log_event(
-		LOG_LEVEL_DEBUG, "login-verified", log_hex("session", r->id),
-		log_str("user", r->login->record.name), log_str("remote", r->login->origin.remote),
-		log_str("method", r->login->how),
-		log_str(r->login->app.name[0] != '\0' ? "app_password" : NULL, r->login->app.name),
-		log_num("away", r->login->away), log_num("remembered", remembered));
+	log_verified(r);
 	know(r);
 	request_free(r);
 }
@@ -119,19 +183,41 @@ static void grant_again(struct request *r)
 	login_grant(r, r->login->remembered);
 }
 
+/* While the database is away: who was let in under this name, or is the user of this device. */
+static bool find_known(struct request *r)
+{
+	const uint64_t now = clock_mono_ms();
+	struct login *l = r->login;
+
+	if (known_users_get(r->ad->known, l->name.whole, now, &l->record))
+		return true;
+	if (l->name.device[0] == '\0' ||
+	    !known_users_get(r->ad->known, l->name.user, now, &l->record))
+		return false;
+	memcpy(l->device, l->name.device, sizeof(l->device));
+	return true;
+}
+
 bool login_take_user(struct request *r, enum userdb_status status, const struct user_record *record)
 {
 	struct login *l = r->login;
 
 	l->away = status == USERDB_AWAY;
 	if (l->away) {
-		l->has_record = known_users_get(r->ad->known, l->user, clock_mono_ms(), &l->record);
+		l->has_record = find_known(r);
 		if (l->has_record)
 			return true;
 		login_refuse(r, IPC_TEMPORARY, "users-unreadable");
 		return false;
 	}
-	known_users_compare(r->ad->known, l->user, record);
+
+	const bool is_device = status == USERDB_FOUND && userdb_is_device(&l->query);
+
+	known_users_compare(r->ad->known, l->name.whole, is_device ? NULL : record);
+	if (is_device || (status == USERDB_UNKNOWN && l->name.device[0] != '\0'))
+		known_users_compare(r->ad->known, l->name.user, record);
+	if (is_device)
+		memcpy(l->device, l->name.device, sizeof(l->device));
 	l->has_record = status == USERDB_FOUND;
 	if (l->has_record)
 		l->record = *record;
@@ -201,7 +287,7 @@ static void on_password_user(struct userdb_query *q, enum userdb_status status,
 		return;
 	l->locked = !l->has_record || (!l->record.verifies && scheme_is_locked(l->record.secret));
 	if (l->locked) {
-		userdb_decoy(r->ad->userdb, l->user, &l->record);
+		userdb_decoy(r->ad->userdb, l->name.user, &l->record);
 	} else if (is_app_password(r)) {
 		if ((l->app.services & APP_PASSWORD_POP3) != 0)
 			login_grant(r, false);
@@ -261,10 +347,7 @@ void login_verified(struct request *r)
 
 static void look_up_password(struct request *r)
 {
-	struct login *l = r->login;
-
-	l->query = (struct userdb_query){.owner = r, .done = on_password_user};
-	userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+	login_look_up(r, on_password_user);
 }
 
 static void verify_password(struct request *r)
@@ -327,7 +410,7 @@ void login_pass(struct link *l, const struct ipc_auth_pass *m)
 
 	if (r == NULL)
 		return;
-	memcpy(r->login->user, m->user, sizeof(m->user));
+	login_call(r, m->user);
 	memcpy(r->login->password, m->password, sizeof(m->password));
 	if (!may_send_password(r)) {
 		login_refuse(r, IPC_PERMANENT, "password-in-clear");
@@ -375,8 +458,7 @@ static void on_apop_user(struct userdb_query *q, enum userdb_status status,
 
 static void look_up_apop(struct request *r)
 {
-	r->login->query = (struct userdb_query){.owner = r, .done = on_apop_user};
-	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
+	login_look_up(r, on_apop_user);
 }
 
 void login_apop(struct link *l, const struct ipc_auth_apop *m)
@@ -385,7 +467,7 @@ void login_apop(struct link *l, const struct ipc_auth_apop *m)
 
 	if (r == NULL)
 		return;
-	memcpy(r->login->user, m->user, sizeof(m->user));
+	login_call(r, m->user);
 	memcpy(r->login->timestamp, m->timestamp, sizeof(m->timestamp));
 	memcpy(r->login->digest, m->digest, sizeof(m->digest));
 	if (!config_offers_apop(authd_config(r->ad))) {
@@ -419,8 +501,7 @@ static void on_sasl_user(struct userdb_query *q, enum userdb_status status,
 
 static void look_up_secret(struct request *r)
 {
-	r->login->query = (struct userdb_query){.owner = r, .done = on_sasl_user};
-	userdb_lookup_login(r->ad->userdb, &r->login->query, r->login->user);
+	login_look_up(r, on_sasl_user);
 }
 
 static void send_challenge(struct request *r)
@@ -451,8 +532,8 @@ void login_sasl_next(struct request *r, enum sasl_status status)
 	const char *user = sasl_session_user(l->sasl);
 
 	/* A token may have said who it is, where the client didn't. */
-	if (user[0] != '\0')
-		memcpy(l->user, user, strlen(user) + 1);
+	if (user[0] != '\0' && strcmp(user, l->user) != 0)
+		login_call(r, user);
 	switch (status) {
 	case SASL_CHALLENGE:
 		send_challenge(r);

@@ -79,9 +79,6 @@ bool authd_is_same_user(const struct authd *ad, const char *one, const char *oth
 
 void oauth_answered(struct request *r, const struct token_verdict *v)
 {
-	struct login *l = r->login;
-	const char *wants_to_be = sasl_session_user(l->sasl);
-
 	switch (v->status) {
 	case TOKEN_UNDECIDED:
 		login_refuse(r, IPC_TEMPORARY, v->why);
@@ -95,19 +92,20 @@ void oauth_answered(struct request *r, const struct token_verdict *v)
 	case TOKEN_GOOD:
 		break;
 	}
-	if (wants_to_be[0] != '\0' && !authd_is_same_user(r->ad, wants_to_be, v->user)) {
+	if (!login_is_wanted(r, v->user)) {
 		refuse_token(r, "invalid_token", "token-of-another-user");
 		return;
 	}
-	memcpy(l->user, v->user, sizeof(l->user));
-	l->query = (struct userdb_query){.owner = r, .done = on_user};
-	userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+	login_prove(r, v->user);
+	login_look_up(r, on_user);
 }
 
 /* ---- what the authorization server has said lately ---- */
 
 /*
- * Under whom the client wants to be, for nothing else is known before the answer; and under all
+ * Under whom the client wants to be, for nothing else is known before the answer: without a
+ * device, for tokens are people's. (One whose name looks as if it had a device is asked about
+ * each time.) And under all
  * that the answer was held against, which a reload may change.
  */
 static bool make_key(struct request *r)
@@ -118,7 +116,7 @@ static bool make_key(struct request *r)
 	char canonical[LIMIT_USER + 1];
 	char what[sizeof(c->oauth_introspection_url) + sizeof(c->oauth_issuer) +
 		  sizeof(c->oauth_audience) + sizeof(c->oauth_scope) + sizeof(c->oauth_user_claim)];
-	const struct span user = authd_canonical(r->ad, sasl_session_user(l->sasl), name);
+	const struct span user = authd_canonical(r->ad, l->name.user, name);
 
 	l->has_key = false;
 	if (c->oauth_cache_seconds == 0 || user.n == 0)
@@ -147,10 +145,8 @@ static void remember(struct request *r, uint64_t expires)
 
 void oauth_introspected(struct request *r, const struct token_verdict *v)
 {
-	const char *wants_to_be = sasl_session_user(r->login->sasl);
-
 	request_uncount_trier(r);
-	if (v->status == TOKEN_GOOD && authd_is_same_user(r->ad, wants_to_be, v->user))
+	if (v->status == TOKEN_GOOD && authd_is_same_user(r->ad, r->login->name.user, v->user))
 		remember(r, v->expires);
 	oauth_answered(r, v);
 }
@@ -170,7 +166,7 @@ void oauth_verify(struct request *r)
 		v = (struct token_verdict){.status = TOKEN_INVALID, .why = "token-not-a-jwt"};
 		oauth_answered(r, &v);
 	} else if (make_key(r) && auth_cache_has(ad->cache, &l->key, clock_mono_ms())) {
-		memcpy(v.user, l->user, sizeof(v.user));
+		memcpy(v.user, l->name.user, sizeof(v.user));
 		oauth_answered(r, &v);
 	} else if (!request_count_trier(r)) {
 		login_refuse(r, IPC_TOO_MANY, "too-many-logins-of-user");

@@ -99,7 +99,9 @@ struct login {
 	const struct sasl_mechanism *mechanism; /* of SASL */
 	struct sasl_session *sasl; /* Owned. NULL when the exchange is over, or there is none */
 	struct userdb_query query;
-	char user[LIMIT_USER + 1]; /* as the client wrote it */
+	char user[LIMIT_USER + 1]; /* as the client wrote it, or a token or certificate says */
+	struct login_name name;    /* the same taken apart: login_call() */
+	char device[MAILDROP_DEVICE_MAX + 1]; /* whose session it will be, when the user is found */
 	char password[LIMIT_PASSWORD + 1];
 	char prepared[LIMIT_PASSWORD + 1]; /* a second form of it to try, or "" */
 	struct user_record record;
@@ -275,8 +277,20 @@ void login_sasl_start(struct link *l, const struct ipc_sasl *m);
 void login_sasl_step(struct request *r, const struct ipc_sasl *m);
 void login_verified(struct request *r);
 
+/* Fills user and name: whom the client wants to be. */
+void login_call(struct request *r, const char *user);
+
+/* Is user, who is proven, whom the client wants to be, or the user of that device? */
+bool login_is_wanted(const struct request *r, const char *user);
+
+/* Then this is who it is, to the letter; of what the client said, only device and recent count. */
+void login_prove(struct request *r, const char *user);
+
+/* Who has login->name? */
+void login_look_up(struct request *r, userdb_done *done);
+
 /*
- * What the database says of login->user, into record and has_record; while it is away, who has
+ * What the database says of login->name, into record and has_record; while it is away, who has
  * logged in a while ago is known all the same. False: nothing is known, and the login is refused.
  */
 bool login_take_user(struct request *r, enum userdb_status status,

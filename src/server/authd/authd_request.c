@@ -136,10 +136,10 @@ bool request_count_trier(struct request *r)
 
 	/*
 	 * By the name that was typed, not by the user that was found: or the limit
-	 * would tell which names exist.
+	 * would tell which names exist. But each user's devices are as many as one likes.
 	 */
 	for (size_t i = 0; i < sizeof(name); i++)
-		name[i] = span_ascii_lower(r->login->user[i]);
+		name[i] = span_ascii_lower(r->login->name.user[i]);
 
 	const size_t bucket = trier_bucket(ad, name);
 

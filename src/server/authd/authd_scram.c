@@ -33,9 +33,12 @@ struct span authd_canonical(const struct authd *ad, const char *name, char ret_n
 static bool make_up_salt(const struct request *r, const char *name, struct scram_keys *keys)
 {
 	char normal[LIMIT_USER + 1];
+	struct login_name parts;
 
+	/* Nobody's devices have the salt of nobody, as somebody's have that of somebody. */
+	login_name_read(name, config_device_separator(authd_config(r->ad)), &parts);
 	return scram_salt_make_up(r->ad->salt_key, r->login->hash,
-				  authd_canonical(r->ad, name, normal), keys);
+				  authd_canonical(r->ad, parts.user, normal), keys);
 }
 
 static void use_keys(struct request *r)
@@ -99,7 +102,7 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 
 	if (!kept && !plain) {
 		l->why_not = why_not(l);
-		userdb_decoy(r->ad->userdb, l->user, &l->record);
+		userdb_decoy(r->ad->userdb, l->name.user, &l->record);
 		kept = userdb_scram(&l->record, l->hash, &l->keys);
 		plain = !kept && scheme_plain(l->record.secret, l->password, sizeof(l->password));
 	}
@@ -118,8 +121,5 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 
 void scram_lookup(struct request *r)
 {
-	struct login *l = r->login;
-
-	l->query = (struct userdb_query){.owner = r, .done = on_user};
-	userdb_lookup_login(r->ad->userdb, &l->query, l->user);
+	login_look_up(r, on_user);
 }

@@ -153,7 +153,7 @@ static void ask(struct pop3_session *p, const union ipc_msg *m)
 {
 	/* Without storage nobody can log in, and nobody would tell us when it is back. */
 	if (p->base.listener->storage == NULL || !session_send(&p->base, IPC_AUTH, m)) {
-		pop3_login_failed(p, IPC_TEMPORARY, "");
+		pop3_login_failed(p, IPC_TEMPORARY, "", "");
 		return;
 	}
 	p->waiting = POP3_WAIT_LOGIN;
@@ -291,7 +291,7 @@ static void ask_external(struct pop3_session *p, struct span authzid)
 	union ipc_msg *const m = &p->base.listener->msg;
 
 	if (span_find(authzid, '\0') < authzid.n) {
-		pop3_login_failed(p, IPC_BAD_SASL, "");
+		pop3_login_failed(p, IPC_BAD_SASL, "", "");
 		return;
 	}
 	ipc_start(m, IPC_AUTH_EXTERNAL, p->base.id);
@@ -417,7 +417,7 @@ void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m)
 	}
 	/* No mechanism that we offer says so much. */
 	abandon(p);
-	pop3_login_failed(p, IPC_PERMANENT, "");
+	pop3_login_failed(p, IPC_PERMANENT, "", "");
 }
 
 /* ---- how it went ---- */
@@ -449,7 +449,8 @@ static enum metric_result result_of(enum ipc_status status)
 		       : METRIC_TEMPORARY;
 }
 
-void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user)
+void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user,
+		       const char *device)
 {
 	static const struct {
 		enum pop3_code code;
@@ -475,6 +476,7 @@ void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const cha
 	if (user != NULL)
 		log_event(LOG_LEVEL_INFO, "login-failed", log_hex("session", p->base.log_id),
 			  log_str(user[0] != '\0' ? "user" : NULL, user),
+			  log_str(device[0] != '\0' ? "device" : NULL, device),
 			  log_str("remote", p->base.remote), log_str("mechanism", p->mechanism),
 			  log_str("status", ipc_status_name(status)));
 	pop3_err(p, replies[status].code, replies[status].text);

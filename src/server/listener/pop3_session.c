@@ -251,7 +251,7 @@ static void message(struct session *s, const union ipc_msg *m, int fd)
 		pop3_challenge(p, &m->sasl);
 	} else if (waiting == POP3_WAIT_LOGIN && m->head.type == IPC_AUTH_FAILED) {
 		p->waiting = POP3_WAIT_NONE;
-		pop3_login_failed(p, (enum ipc_status)m->result.status, NULL);
+		pop3_login_failed(p, (enum ipc_status)m->result.status, NULL, "");
 	} else if (waiting == POP3_WAIT_COMMIT && m->head.type == IPC_COMMITTED) {
 		p->waiting = POP3_WAIT_NONE;
 		pop3_committed(p, &m->committed);
@@ -273,7 +273,7 @@ static void peer_lost(struct session *s, enum ipc_role peer)
 	if (p->waiting == POP3_WAIT_LOGIN || p->in_sasl) {
 		p->waiting = POP3_WAIT_NONE;
 		session_renew_id(s);
-		pop3_login_failed(p, IPC_TEMPORARY, "");
+		pop3_login_failed(p, IPC_TEMPORARY, "", "");
 	} else if (peer == IPC_STORAGE && p->state != POP3_AUTHORIZATION) {
 		p->waiting = POP3_WAIT_NONE;
 		p->storage_lost = true;

@@ -78,6 +78,7 @@ struct pop3_session {
 	uint32_t count;
 	uint32_t login_delay; /* the user's, as what follows */
 	uint32_t expire_days;
+	bool only_looks; /* "recent:": nothing will be deleted */
 	uint64_t octets;
 	struct deletions deleted;
 	enum pop3_verb asked; /* RETR or TOP: what POP3_WAIT_MESSAGE is for */
@@ -135,7 +136,8 @@ void pop3_challenge(struct pop3_session *p, const struct ipc_sasl *m);
  * Says so, and logs it with user, who is "" when nobody knows. NULL: auth has logged
  * it, with a reason that listeners aren't told.
  */
-void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user);
+void pop3_login_failed(struct pop3_session *p, enum ipc_status status, const char *user,
+		       const char *device);
 
 /* The metrics learn of a login by p->mechanism. */
 void pop3_count_login(const struct pop3_session *p, enum metric_result result);

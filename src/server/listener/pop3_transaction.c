@@ -60,7 +60,7 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 	struct session *const s = &p->base;
 
 	if (m->status != IPC_OK) {
-		pop3_login_failed(p, (enum ipc_status)m->status, m->user);
+		pop3_login_failed(p, (enum ipc_status)m->status, m->user, m->device);
 		return;
 	}
 
@@ -79,8 +79,11 @@ void pop3_opened(struct pop3_session *p, const struct ipc_opened *m, int fd)
 		p->octets += (uint64_t)m->growth;
 	p->login_delay = m->login_delay;
 	p->expire_days = m->expire_days;
+	p->only_looks = m->recent != 0;
 	(void)snprintf(p->user, sizeof(p->user), "%s", m->user);
 	log_event(LOG_LEVEL_INFO, "login", log_hex("session", s->log_id), log_str("user", p->user),
+		  log_str(m->device[0] != '\0' ? "device" : NULL, m->device),
+		  log_num(p->only_looks ? "recent_days" : NULL, m->recent),
 		  log_str("remote", s->remote), log_str("mechanism", p->mechanism),
 		  log_str(conn_is_tls(&s->conn) ? "tls" : NULL, conn_tls_version(&s->conn)),
 		  log_str(conn_is_tls(&s->conn) ? "cipher" : NULL, conn_tls_cipher(&s->conn)),
@@ -181,7 +184,12 @@ static void do_dele(struct pop3_session *p, const struct pop3_command *c)
 		return;
 	}
 	arg = digits(number, c->number);
-	pop3_ok_with(p, "message {1} deleted", &arg, 1);
+	/* A client that is set to delete what it has fetched is to go on fetching. */
+	pop3_ok_with(p,
+		     p->only_looks
+			     ? "message {1} stays here: a login for recent mail deletes nothing"
+			     : "message {1} deleted",
+		     &arg, 1);
 }
 
 static bool ask(struct pop3_session *p, const union ipc_msg *m, enum pop3_wait wait)

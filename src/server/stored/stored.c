@@ -103,6 +103,7 @@ static void refuse_open(struct link *l, const struct ipc_grant *g, enum ipc_stat
 	ipc_start(&reply, IPC_OPENED, g->head.session);
 	reply.opened.status = (uint32_t)status;
 	memcpy(reply.opened.user, g->user, strlen(g->user) + 1);
+	memcpy(reply.opened.device, g->rules.device, sizeof(reply.opened.device));
 	ipc_channel_send(&l->ch, &reply, -1);
 }
 

@@ -31,12 +31,14 @@ static void reply_opened(struct session *s, enum ipc_status status, const struct
 	ipc_start(&reply, IPC_OPENED, s->id);
 	reply.opened.status = (uint32_t)status;
 	memcpy(reply.opened.user, g->user, strlen(g->user) + 1);
+	memcpy(reply.opened.device, g->rules.device, sizeof(reply.opened.device));
 	if (status == IPC_OK) {
 		reply.opened.count = maildrop_count(s->maildrop);
 		reply.opened.octets = maildrop_octets(s->maildrop);
 		reply.opened.growth = maildrop_growth(s->maildrop);
 		reply.opened.login_delay = g->rules.login_delay;
 		reply.opened.expire_days = g->rules.expire_days;
+		reply.opened.recent = g->rules.recent_days;
 	}
 	stored_reply(s, &reply, status == IPC_OK ? maildrop_snapshot_fd(s->maildrop) : -1);
 }

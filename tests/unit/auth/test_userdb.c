@@ -155,6 +155,87 @@ static void logins(void **state)
 	}
 }
 
+static void names_with_devices(void **state)
+{
+	static const struct names cases[] = {
+		{"alice", "", "alice "},
+		{"alice+phone", "", "alice+phone alice "},
+		{"Alice+Phone", "example.org",
+		 "alice+phone alice+phone@example.org alice alice@example.org "},
+		{"alice+phone@Example.Org", "example.org",
+		 "alice+phone@example.org alice+phone alice@example.org alice "},
+		{"recent:alice+phone@example.net", "example.org",
+		 "alice+phone@example.net alice@example.net "},
+		{"a+b+c", "", "a+b+c a+b "},
+		{"alice+a/b", "", ""},
+		{"alice+phone@", "example.org", ""},
+		{"../alice+phone", "", ""},
+		{"recent:", "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slow s = {0};
+		struct answer a = {0};
+		struct userdb_query q = {.done = on_answer, .owner = &a};
+		struct userdb *db = new_db(cases[i].domain, "+", &s, NULL);
+		struct login_name name;
+
+		login_name_read(cases[i].asked_for, '+', &name);
+		userdb_lookup_name(db, &q, &name);
+		assert_string_equal(s.asked, cases[i].tried);
+		assert_int_equal(a.times, 1);
+		assert_int_equal(a.status, USERDB_UNKNOWN);
+		userdb_free(db);
+	}
+}
+
+/* Who is called so comes first, in whichever database; only then whose device it may be. */
+static bool answered_device;
+
+static void on_name(struct userdb_query *q, enum userdb_status status,
+		    const struct user_record *record)
+{
+	answered_device = status == USERDB_FOUND && userdb_is_device(q);
+	on_answer(q, status, record);
+}
+
+static void the_whole_name_comes_first(void **state)
+{
+	static const struct {
+		const char *first, *second; /* who is in the two databases */
+		const char *found;
+		bool device;
+	} cases[] = {
+		{"alice", "alice+phone", "alice+phone", false},
+		{"alice+phone", "alice", "alice+phone", false},
+		{"alice", NULL, "alice", true},
+		{NULL, "alice", "alice", true},
+		{"bob", "phone", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slow first = {.name = cases[i].first};
+		struct slow second = {.name = cases[i].second};
+		struct answer a = {0};
+		struct userdb_query q = {.done = on_name, .owner = &a};
+		struct userdb *db = new_db("", "+", &first, &second);
+		struct login_name name;
+
+		login_name_read("alice+phone", '+', &name);
+		userdb_lookup_name(db, &q, &name);
+		assert_string_equal(a.name, cases[i].found);
+		assert_int_equal(answered_device, cases[i].device);
+		/* And to the letter, there is no device. */
+		q = (struct userdb_query){.done = on_answer, .owner = &a};
+		userdb_lookup_login(db, &q, "alice+phone");
+		assert_int_equal(a.status == USERDB_FOUND,
+				 cases[i].found[0] != '\0' && !cases[i].device);
+		userdb_free(db);
+	}
+}
+
 static void addresses(void **state)
 {
 	static const struct names cases[] = {
@@ -470,6 +551,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins),
+		cmocka_unit_test(names_with_devices),
+		cmocka_unit_test(the_whole_name_comes_first),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(databases_in_order),
 		cmocka_unit_test(no_database),

@@ -16,16 +16,19 @@ static void test_checked_as_from_anybody(void **state)
 	(void)state;
 	memset(&good, 0xff, sizeof(good));
 	good.dele = MAILDROP_DELES - 1;
-	good.zero = 0;
 	good.trash[sizeof(good.trash) - 1] = '\0';
 	good.folders[sizeof(good.folders) - 1] = '\0';
+	memset(good.device, 'x', sizeof(good.device) - 1);
 	good.device[sizeof(good.device) - 1] = '\0';
 	assert_true(maildrop_rules_check(&good));
 	r = good;
 	r.dele = MAILDROP_DELES;
 	assert_false(maildrop_rules_check(&r));
 	r = good;
-	r.zero = 1;
+	/* It becomes a part of file names. */
+	memcpy(r.device, "../x", sizeof("../x"));
+	assert_false(maildrop_rules_check(&r));
+	memcpy(r.device, "Phone", sizeof("Phone"));
 	assert_false(maildrop_rules_check(&r));
 	r = good;
 	r.trash[sizeof(r.trash) - 1] = 'x';
@@ -38,6 +41,44 @@ static void test_checked_as_from_anybody(void **state)
 	assert_false(maildrop_rules_check(&r));
 	memset(&r, 0, sizeof(r));
 	assert_true(maildrop_rules_check(&r));
+}
+
+static void test_devices_names(void **state)
+{
+	static const struct {
+		const char *name;
+		const char *device; /* NULL: it is none */
+	} cases[] = {
+		{"phone", "phone"},
+		{"Phone", "phone"},
+		{"p", "p"},
+		{"2", "2"},
+		{"a-b_c.d", "a-b_c.d"},
+		{"a..b", "a..b"},
+		{"", NULL},
+		{".", NULL},
+		{"-a", NULL},
+		{"a-", NULL},
+		{"_a", NULL},
+		{"a.", NULL},
+		{"a/b", NULL},
+		{"a b", NULL},
+		{"a:b", NULL},
+		{"a+b", NULL},
+		{"t\xc3\xa9l", NULL},
+		{"123456789012345678901234567890123456789012345678901234567890abc",
+		 "123456789012345678901234567890123456789012345678901234567890abc"},
+		{"123456789012345678901234567890123456789012345678901234567890abcd", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char device[MAILDROP_DEVICE_MAX + 1] = "untouched";
+		const bool is = maildrop_device_name(span_str(cases[i].name), device);
+
+		assert_int_equal(is, cases[i].device != NULL);
+		assert_string_equal(device, is ? cases[i].device : "untouched");
+	}
 }
 
 static void test_every_row(void **state)
@@ -233,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checked_as_from_anybody),
+		cmocka_unit_test(test_devices_names),
 		cmocka_unit_test(test_every_row),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_words),

@@ -121,6 +121,7 @@ static inline void peers_prepare(struct peers *p)
 	(void)snprintf(c->users_file, sizeof(c->users_file), "%s", p->users);
 	(void)snprintf(c->default_domain, sizeof(c->default_domain), "example.org");
 	(void)snprintf(c->recipient_delimiter, sizeof(c->recipient_delimiter), "+");
+	(void)snprintf(c->device_separator, sizeof(c->device_separator), "+");
 	(void)snprintf(c->mail_location, sizeof(c->mail_location), "/mail/%%d/%%n");
 	(void)snprintf(c->server_user, sizeof(c->server_user), "nobody");
 	c->plaintext_login = CONFIG_PLAINTEXT_LOOPBACK;

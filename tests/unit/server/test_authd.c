@@ -65,6 +65,81 @@ static void right_password_opens(void **state)
 	assert_false(peers_readable(p->b));
 }
 
+static void expect_view(const char *device, uint32_t recent_days)
+{
+	assert_string_equal(msg.grant.rules.device, device);
+	assert_int_equal(msg.grant.rules.recent_days, recent_days);
+}
+
+static void devices_have_views(void **state)
+{
+	static const struct {
+		const char *login, *password;
+		const char *user; /* who is granted; NULL: refused as everybody */
+		const char *device;
+		uint32_t recent_days;
+	} cases[] = {
+		{"alice", "secret-a", "alice", "", 0},
+		{"Alice+Phone", "secret-a", "alice", "phone", 0},
+		{"alice+laptop@Example.Org", "secret-a", "alice", "laptop", 0},
+		/* Somebody who is called so has no device, and another password. */
+		{"alice+boss", "secret-b", "alice+boss", "", 0},
+		{"alice+boss", "secret-a", NULL, NULL, 0},
+		{"alice+boss+phone", "secret-b", "alice+boss", "phone", 0},
+		/* Only to look. */
+		{"recent:alice", "secret-a", "alice", "", 30},
+		{"recent:carol+phone", "secret-c", "carol", "phone", 7},
+		/* As any wrong password, of who is there and who isn't. */
+		{"alice+phone", "secret-b", NULL, NULL, 0},
+		{"nobody+phone", "secret-b", NULL, NULL, 0},
+		{"recent:nobody", "secret-b", NULL, NULL, 0},
+		{"recent:dan", "secret-b", NULL, NULL, 0},
+		{"recent:", "secret-b", NULL, NULL, 0},
+	};
+	struct peers *p = *state;
+
+	peers_write_users(p, "alice:{PLAIN}secret-a\n"
+			     "alice+boss:{PLAIN}secret-b\n"
+			     "carol:{PLAIN}secret-c::::::recent_days=7\n"
+			     "dan:{PLAIN}secret-d::::::recent_days=0\n");
+	p->config.rules.recent_offer = 30;
+	peers_start(p);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		say_pass(p->a, i + 1, cases[i].login, cases[i].password);
+		if (cases[i].user != NULL) {
+			hear_open(p, LISTENER_A, i + 1, cases[i].user);
+			expect_view(cases[i].device, cases[i].recent_days);
+		} else {
+			hear_failed(p->a, i + 1, IPC_BAD_CREDENTIALS);
+		}
+	}
+	assert_non_null(strstr(peers_log(p), "user=alice device=phone remote="));
+	say_pass(p->a, 50, "recent:dan", "secret-d");
+	hear_failed(p->a, 50, IPC_PERMANENT);
+	assert_non_null(strstr(peers_log(p), "reason=recent-is-off"));
+	assert_false(peers_readable(p->storage));
+	/* Mail for a device is its user's, and seen by all. */
+	say_rcpt(p->a, 60, 1, "alice+phone@example.org");
+	hear_rcpt(p->a, 60, IPC_OK);
+	assert_true(peers_receive(p->storage));
+	assert_string_equal(msg.grant.user, "alice");
+	expect_view("", 0);
+}
+
+static void without_a_separator_there_are_no_devices(void **state)
+{
+	struct peers *p = *state;
+
+	put(p->config.device_separator, sizeof(p->config.device_separator), "none");
+	peers_start(p);
+	say_pass(p->a, 1, "alice+phone", "secret-a");
+	hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
+	say_pass(p->a, 2, "alicenphone", "secret-a");
+	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
+	say_pass(p->a, 3, "alice", "secret-a");
+	hear_open(p, LISTENER_A, 3, "alice");
+}
+
 static void ids_are_storages_when_one_user_owns_all(void **state)
 {
 	struct peers *p = *state;
@@ -276,6 +351,29 @@ static void guesses_wait(void **state)
 	assert_non_null(strstr(log, "reason=wrong-password repeated=0"));
 	assert_non_null(strstr(log, "reason=wrong-password repeated=1"));
 	assert_null(strstr(log, "w40"));
+}
+
+/* Each device's name is as good for guessing as any: they all count as the user's. */
+static void guesses_at_devices_are_at_their_user(void **state)
+{
+	struct peers *p = *state;
+	uint64_t before;
+
+	peers_write_users(p, "alice:{PLAIN}wonderland\n");
+	p->config.auth_penalty_max = 1;
+	peers_start(p);
+	say_pass(p->a, 1, "alice", "w1");
+	hear_failed(p->a, 1, IPC_BAD_CREDENTIALS);
+	say_pass(p->a, 2, "alice+a@example.org", "w2");
+	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
+	say_pass(p->a, 3, "recent:Alice+b", "w3");
+	hear_failed(p->a, 3, IPC_BAD_CREDENTIALS);
+	say_pass(p->a, 4, "alice+c", "w4");
+	hear_failed(p->a, 4, IPC_BAD_CREDENTIALS);
+	before = clock_mono_ms();
+	say_pass(p->a, 5, "alice+d", "wonderland");
+	hear_open(p, LISTENER_A, 5, "alice");
+	assert_true(clock_mono_ms() - before >= 1000);
 }
 
 static void cancelled_ones_get_no_grant(void **state)
@@ -677,6 +775,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(right_password_opens),
+		TEST(devices_have_views),
+		TEST(without_a_separator_there_are_no_devices),
 		TEST(ids_are_storages_when_one_user_owns_all),
 		TEST(wrong_ones_are_refused_alike),
 		TEST(what_the_operator_must_mend),
@@ -684,6 +784,7 @@ int main(void)
 		TEST(a_poll_waits_for_no_hash),
 		TEST(logins_have_a_delay),
 		TEST(guesses_wait),
+		TEST(guesses_at_devices_are_at_their_user),
 		TEST(cancelled_ones_get_no_grant),
 		TEST(too_many_of_one_name),
 		TEST(guessing_locks_nobody_out),

@@ -14,6 +14,7 @@ static int setup(void **state)
 	assert_non_null(p);
 	peers_prepare(p);
 	p->config.apop = true;
+	p->config.rules.recent_offer = 9;
 	peers_write_users(p, users);
 	*state = p;
 	return 0;
@@ -41,6 +42,12 @@ static void plain(void **state)
 	hear_open(p, LISTENER_A, 2, "alice");
 	say_sasl(p->a, 3, "PLAIN", PLAIN("\0bob\0pass word"));
 	hear_open(p, LISTENER_A, 3, "bob");
+	/* Of a device; nobody's device may be another user, nor the other way round. */
+	say_sasl(p->a, 8, "PLAIN", PLAIN("\0alice+phone\0secret-a"));
+	hear_open(p, LISTENER_A, 8, "alice");
+	assert_string_equal(msg.grant.rules.device, "phone");
+	say_sasl(p->a, 9, "PLAIN", PLAIN("bob+phone\0alice+phone\0secret-a"));
+	hear_failed(p->a, 9, IPC_BAD_CREDENTIALS);
 	/* Without an initial response: an empty challenge first. */
 	say_sasl(p->a, 4, "PLAIN", NULL, 0);
 	hear_challenge(p->a, 4);
@@ -172,6 +179,9 @@ static void cram_md5(void **state)
 	hear_open(p, LISTENER_A, 1, "tim");
 	answer_cram(p->a, 2, "TIM@example.org", "tanstaaf");
 	hear_open(p, LISTENER_A, 2, "tim");
+	answer_cram(p->a, 9, "tim+phone", "tanstaaf");
+	hear_open(p, LISTENER_A, 9, "tim");
+	assert_string_equal(msg.grant.rules.device, "phone");
 	answer_cram(p->a, 3, "tim", "tanstaag");
 	hear_failed(p->a, 3, IPC_BAD_CREDENTIALS);
 	answer_cram(p->a, 4, "nobody", "tanstaaf");
@@ -250,6 +260,10 @@ static void apop(void **state)
 	peers_start(p);
 	say_apop(p->a, 1, "tim", RFC_DIGEST);
 	hear_open(p, LISTENER_A, 1, "tim");
+	say_apop(p->a, 10, "recent:tim+phone", RFC_DIGEST);
+	hear_open(p, LISTENER_A, 10, "tim");
+	assert_string_equal(msg.grant.rules.device, "phone");
+	assert_int_equal(msg.grant.rules.recent_days, 9);
 	say_apop(p->a, 2, "tim", "c4c9334bac560ecc979e58001b3e22fc");
 	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
 	say_apop(p->a, 3, "tim", "C4C9334BAC560ECC979E58001B3E22FB");

@@ -33,6 +33,7 @@ static int setup(void **state)
 
 	assert_non_null(p);
 	peers_prepare(p);
+	p->config.rules.recent_offer = 30;
 	peers_write_users(p, users);
 	*state = p;
 	return 0;
@@ -105,6 +106,16 @@ static void every_kind_of_user(void **state)
 	/* What SASLprep says is the same password: clients send that. */
 	proves(p, 6, true, "full", "12", "full");
 
+	/* The name as it was sent is in what is proved. */
+	proves(p, 7, true, "both+phone", "pencil", "both");
+	assert_string_equal(msg.grant.rules.device, "phone");
+	proves(p, 8, false, "plain+laptop@example.org", "pencil", "plain");
+	assert_string_equal(msg.grant.rules.device, "laptop");
+	proves(p, 9, true, "recent:keys", "pencil", "keys");
+	assert_string_equal(msg.grant.rules.device, "");
+	fails(p, 18, true, "both+phone", "Pencil");
+	fails(p, 19, true, "nobody+phone", "pencil");
+
 	fails(p, 10, true, "both", "Pencil");
 	fails(p, 11, false, "keys", "pencil"); /* keys of the other hash only */
 	fails(p, 12, true, "plain", "Pencil");
@@ -153,6 +164,13 @@ static void strangers_hear_a_salt(void **state)
 	assert_string_equal(first, second);
 	salt_of(p, 4, "nobody2", other);
 	assert_string_not_equal(first, other);
+	/* A user's devices have the user's salt, so nobody's have nobody's. */
+	salt_of(p, 8, "both+phone", other);
+	assert_string_equal(other, ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+	salt_of(p, 9, "nobody+phone", other);
+	assert_string_equal(other, first);
+	salt_of(p, 10, "recent:nobody", other);
+	assert_string_equal(other, first);
 
 	/* A user whose password is kept hears what a stranger of that name would hear. */
 	peers_write_users(p, only_plain);

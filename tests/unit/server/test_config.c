@@ -83,6 +83,10 @@ static void test_defaults_are_safe(void **state)
 	assert_int_equal(c.auth_cache_seconds, 3600);
 	assert_string_equal(c.store_driver, "maildir");
 	assert_string_equal(c.recipient_delimiter, "+");
+	assert_int_equal(config_device_separator(&c), '+');
+	assert_int_equal(c.rules.device_days, 30);
+	assert_int_equal(c.rules.recent_offer, 30);
+	assert_int_equal(c.rules.recent_days, 0);
 	assert_int_equal(c.log_target, LOG_TARGET_STDERR);
 	assert_int_equal(c.log_level, LOG_LEVEL_INFO);
 	assert_false(c.apop);
@@ -126,6 +130,9 @@ static void test_every_option(void **state)
 		  "users_file = \"/u\"\n"
 		  "default_domain = example.org\n"
 		  "recipient_delimiter = \"-\"\n"
+		  "device_separator = \"=\"\n"
+		  "device_days = 0\n"
+		  "recent_days = 7\n"
 		  "auth_threads = 3\n"
 		  "auth_cache_seconds = 5m\n"
 		  "auth_failure_delay_ms = 100\n"
@@ -182,6 +189,9 @@ static void test_every_option(void **state)
 	assert_string_equal(c.users_file, "/u");
 	assert_string_equal(c.default_domain, "example.org");
 	assert_string_equal(c.recipient_delimiter, "-");
+	assert_int_equal(config_device_separator(&c), '=');
+	assert_int_equal(c.rules.device_days, 0);
+	assert_int_equal(c.rules.recent_offer, 7);
 	assert_int_equal(c.auth_threads, 3);
 	assert_int_equal(c.auth_cache_seconds, 300);
 	assert_int_equal(c.auth_failure_delay_ms, 100);
@@ -255,6 +265,13 @@ static const struct {
 	 "2: store_driver must be one of: maildir, mem; not \"mbox\""},
 	{LISTEN "recipient_delimiter = \"12345678\"\n",
 	 "2: recipient_delimiter is longer than 7 octets"},
+	{LISTEN "device_separator = \"++\"\n",
+	 "2: device_separator is \"none\", or one of: ! # $ % & * + , ; = ^ | ~"},
+	{LISTEN "device_separator = \"\"\n", "2: device_separator is \"none\", or one of: "},
+	{LISTEN "device_separator = \"-\"\n", "2: device_separator is \"none\", or one of: "},
+	{LISTEN "device_separator = \"@\"\n", "2: device_separator is \"none\", or one of: "},
+	{LISTEN "device_days = 36501\n", "2: device_days needs a number, not \"36501\""},
+	{LISTEN "recent_days = 30d\n", "2: recent_days needs a number, not \"30d\""},
 	{LISTEN "pop3s_listen = {\"*:995\"}\n", "2: pop3s_listen needs tls_certificate"},
 	{LISTEN "\ntls_key = \"/k\"\n", "3: tls_key needs tls_certificate"},
 	{LISTEN "tls_certificate = \"c.pem\"\n",

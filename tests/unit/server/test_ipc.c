@@ -106,16 +106,16 @@ static const struct member result[] = {HEAD(ipc_result), M(ipc_result, status, M
 				       M(ipc_result, zero, ZERO, 0), END};
 static const struct member failed[] = {HEAD(ipc_result), M(ipc_result, status, RANGE1, STATUS),
 				       M(ipc_result, zero, ZERO, 0), END};
-#define GRANT_MIDDLE                                                                              \
-	M(ipc_grant, uid, ANY, 0), M(ipc_grant, gid, ANY, 0),                                     \
-		M(ipc_grant, rules.quota_octets, ANY, 0),                                         \
-		M(ipc_grant, rules.quota_messages, ANY, 0),                                       \
-		M(ipc_grant, rules.dele, MAX, MAILDROP_DELES - 1),                                \
-		M(ipc_grant, rules.dele_days, ANY, 0), M(ipc_grant, rules.newest, ANY, 0),        \
-		M(ipc_grant, rules.expire_days, ANY, 0), M(ipc_grant, rules.login_delay, ANY, 0), \
-		M(ipc_grant, rules.device_days, ANY, 0), M(ipc_grant, rules.trash, STR, 0),       \
-		M(ipc_grant, rules.folders, STR, 0), M(ipc_grant, rules.device, STR, 0),          \
-		M(ipc_grant, rules.recent_days, ANY, 0), M(ipc_grant, rules.zero, ZERO, 0),       \
+#define GRANT_MIDDLE                                                                               \
+	M(ipc_grant, uid, ANY, 0), M(ipc_grant, gid, ANY, 0),                                      \
+		M(ipc_grant, rules.quota_octets, ANY, 0),                                          \
+		M(ipc_grant, rules.quota_messages, ANY, 0),                                        \
+		M(ipc_grant, rules.dele, MAX, MAILDROP_DELES - 1),                                 \
+		M(ipc_grant, rules.dele_days, ANY, 0), M(ipc_grant, rules.newest, ANY, 0),         \
+		M(ipc_grant, rules.expire_days, ANY, 0), M(ipc_grant, rules.login_delay, ANY, 0),  \
+		M(ipc_grant, rules.device_days, ANY, 0), M(ipc_grant, rules.recent_offer, ANY, 0), \
+		M(ipc_grant, rules.trash, STR, 0), M(ipc_grant, rules.folders, STR, 0),            \
+		M(ipc_grant, rules.device, STR, 0), M(ipc_grant, rules.recent_days, ANY, 0),       \
 		M(ipc_grant, user, STR, 0), M(ipc_grant, path, STR, 0)
 static const struct member grant_open[] = {
 	HEAD(ipc_grant), M(ipc_grant, listener, ANY, 0), M(ipc_grant, transaction, ZERO, 0),
@@ -143,6 +143,9 @@ static const struct member opened[] = {HEAD(ipc_opened),
 				       M(ipc_opened, growth, ANY, 0),
 				       M(ipc_opened, login_delay, ANY, 0),
 				       M(ipc_opened, expire_days, ANY, 0),
+				       M(ipc_opened, device, STR, 0),
+				       M(ipc_opened, recent, ANY, 0),
+				       M(ipc_opened, zero, ZERO, 0),
 				       M(ipc_opened, user, STR, 0),
 				       END};
 static const struct member message[] = {HEAD(ipc_message),
