@@ -17,6 +17,20 @@
 #include "ctl/maildrops.h"
 #include "ctl/old_server.h"
 
+/* Sources that are files below --from, or without it the maildrop. */
+static const struct {
+	const char *name;
+	int (*open)(const struct import_place *place, struct import_source **ret_source,
+		    struct err *err);
+	bool is_spool; /* never the maildrop */
+} file_sources[] = {
+	{"courier", import_courier_open, false}, {"qmail", import_qmail_open, false},
+	{"popa3d", import_popa3d_open, true},    {"uw", import_uw_open, true},
+	{"qpopper", import_qpopper_open, true},
+};
+
+#define FILE_SOURCES (sizeof(file_sources) / sizeof(file_sources[0]))
+
 struct import {
 	struct ctl *ctl;
 	struct store *store;
@@ -78,9 +92,11 @@ static int open_files(const struct ctl *ctl, const struct import_place *place,
 		return import_dovecot_open(
 			place, ctl->uidl_format != NULL ? ctl->uidl_format : DOVECOT_FORMAT_DEFAULT,
 			ret_source, err);
-	if (strcmp(ctl->source, "courier") == 0)
-		return import_courier_open(place, ret_source, err);
-	return import_qmail_open(place, ret_source, err);
+	for (size_t i = 0; i < FILE_SOURCES; i++) {
+		if (strcmp(ctl->source, file_sources[i].name) == 0)
+			return file_sources[i].open(place, ret_source, err);
+	}
+	return err_set(err, EINVAL, "there is no source '%s'", ctl->source);
 }
 
 /* 0; negative errno with *err; or an exit status, which was said. */
@@ -196,12 +212,17 @@ static int import_user(void *arg, const struct ctl_maildrop *m)
 	return result.failed > 0 ? EX_DATAERR : EX_OK;
 }
 
-static int init_server(struct import *im)
+static int init(struct import *im)
 {
 	const struct ctl *const ctl = im->ctl;
 
 	/* Whoever hangs up is an error of that user's, not our end. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < FILE_SOURCES; i++) {
+		if (file_sources[i].is_spool && ctl->from == NULL &&
+		    strcmp(ctl->source, file_sources[i].name) == 0)
+			return ctl_complain(EX_USAGE, "--from says where the spools are");
+	}
 	im->by_network = strcmp(ctl->source, "pop3") == 0;
 	if (!im->by_network)
 		return EX_OK;
@@ -217,7 +238,7 @@ int ctl_import(struct ctl *ctl)
 {
 	struct import im = {.ctl = ctl, .user = ""};
 	struct err err;
-	int status = init_server(&im);
+	int status = init(&im);
 	int r;
 
 	if (status != EX_OK) {

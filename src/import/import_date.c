@@ -9,7 +9,7 @@
 struct parts {
 	struct tm tm;
 	long offset; /* seconds east of UTC */
-	bool day, month, year, time;
+	bool day, month, year, time, zone;
 };
 
 static bool number(struct span s, uint64_t max, int *ret_value)
@@ -61,8 +61,10 @@ static void take_zone(struct span s, struct parts *p)
 {
 	uint64_t v;
 
-	if (s.n == 5 && num_parse_u64(span_of(s.p + 1, 4), 9959, &v))
-		p->offset = (s.p[0] == '-' ? -60L : 60L) * (long)(v / 100 * 60 + v % 100);
+	if (s.n != 5 || !num_parse_u64(span_of(s.p + 1, 4), 9959, &v))
+		return;
+	p->zone = true;
+	p->offset = (s.p[0] == '-' ? -60L : 60L) * (long)(v / 100 * 60 + v % 100);
 }
 
 /* "17-Jul-1996". */
@@ -104,9 +106,10 @@ static void take_word(struct span s, struct parts *p)
 	}
 }
 
-bool import_date_parse(struct span text, uint64_t *ret_seconds)
+static bool parse(struct span text, bool local, uint64_t *ret_seconds)
 {
 	struct parts p = {.offset = 0};
+	int64_t seconds;
 
 	/* What follows in parentheses is for people. */
 	text.n = span_find(text, '(');
@@ -121,13 +124,22 @@ bool import_date_parse(struct span text, uint64_t *ret_seconds)
 	}
 	if (!p.day || !p.month || !p.year || !p.time)
 		return false;
-
-	const int64_t seconds = (int64_t)timegm(&p.tm) - p.offset;
-
+	p.tm.tm_isdst = -1;
+	seconds = local && !p.zone ? (int64_t)mktime(&p.tm) : (int64_t)timegm(&p.tm) - p.offset;
 	if (seconds < 0)
 		return false;
 	*ret_seconds = (uint64_t)seconds;
 	return true;
+}
+
+bool import_date_parse(struct span text, uint64_t *ret_seconds)
+{
+	return parse(text, false, ret_seconds);
+}
+
+bool import_date_parse_local(struct span text, uint64_t *ret_seconds)
+{
+	return parse(text, true, ret_seconds);
 }
 
 static void end_field(struct import_date *d)

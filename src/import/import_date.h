@@ -20,6 +20,9 @@
  */
 bool import_date_parse(struct span text, uint64_t *ret_seconds);
 
+/* The same, but what has no zone is taken for this machine's: so mbox files are written. */
+bool import_date_parse_local(struct span text, uint64_t *ret_seconds);
+
 /*
  * Reads a message's header as it comes, in pieces of any size: the newest Received field
  * is the last server's, so its date is when the message arrived. Zero it.

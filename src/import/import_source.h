@@ -61,6 +61,19 @@ int import_courier_open(const struct import_place *place, struct import_source *
 int import_qmail_open(const struct import_place *place, struct import_source **ret_source,
 		      struct err *err);
 
+/*
+ * Mail spools, a file for each user: popa3d's, whose UIDLs are made of the header; those of the
+ * University of Washington's ipop3d, with X-UID; and qpopper's, with X-UIDL. They are
+ * locked from opening to closing: -EAGAIN when somebody else has one locked for long. A spool
+ * that isn't there is an empty one.
+ */
+int import_popa3d_open(const struct import_place *place, struct import_source **ret_source,
+		       struct err *err);
+int import_uw_open(const struct import_place *place, struct import_source **ret_source,
+		   struct err *err);
+int import_qpopper_open(const struct import_place *place, struct import_source **ret_source,
+			struct err *err);
+
 /* A maildrop at a POP3 server. Nothing there is changed. */
 int import_pop3_source(const struct import_server *server, struct import_source **ret_source,
 		       struct err *err);

@@ -6,6 +6,7 @@ takes another one's place.
 """
 import os
 import poplib
+import re
 import shutil
 import signal
 import socket
@@ -187,6 +188,81 @@ def courier(daemon):
 
     daemon.pop3.socket.close()
     return Filters(daemon.pop3.number, command)
+
+
+class Popa3d:
+    """popa3d with spools of its own, at a Daemon's port. It knows users of the system only, so it has a
+    system of its own: a directory with its libraries, where every password is right."""
+
+    PROGRAM = UNPACKED / 'usr/sbin/popa3d'
+    PAM = Path('/lib/x86_64-linux-gnu/security/pam_permit.so')
+    UID = 65534
+
+    def __init__(self, daemon):
+        if not self.PROGRAM.exists() or not self.PAM.exists():
+            pytest.skip('needs popa3d: tools/install-deps servers')
+        if os.geteuid() != 0:
+            pytest.skip('has to change its root')
+        self.dir = Path(tempfile.mkdtemp(prefix='popa3d-'))
+        self.dir.chmod(0o755)
+        self.spools = self.dir / 'var/mail'
+        for directory in ('var/mail', 'var/lib/popa3d', 'etc/pam.d'):
+            (self.dir / directory).mkdir(parents=True)
+        self.spools.chmod(0o1777)
+        for program in (self.PROGRAM, self.PAM):
+            self.install(program)
+        self.add_user('root', 0)
+        self.add_user('popa3d', 65533)
+        (self.dir / 'etc/pam.d/popa3d').write_text(
+            f'auth required {self.PAM}\naccount required {self.PAM}\n', encoding='ascii')
+        self.socket = daemon.pop3.socket
+        self.port = daemon.pop3.number
+        self.socket.listen()
+        self.children = []
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def install(self, program):
+        needs = subprocess.run(['ldd', program], capture_output=True, text=True, check=True).stdout
+        for path in [str(program)] + re.findall(r'(?<!\S)/\S+', needs):
+            place = self.dir / path.lstrip('/')
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+
+    def add_user(self, name, uid=UID):
+        with open(self.dir / 'etc/passwd', 'a', encoding='ascii') as passwd:
+            passwd.write(f'{name}:x:{uid}:{uid}::/var/lib/popa3d:/bin/false\n')
+
+    def spool(self, user, content):
+        path = self.spools / user
+        if not path.exists():
+            self.add_user(user)
+        path.write_bytes(content)
+        os.chown(path, self.UID, self.UID)
+        path.chmod(0o600)
+        return path
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.children.append(subprocess.Popen(
+                ['chroot', str(self.dir), str(self.PROGRAM)], stdin=connection, stdout=connection,
+                stderr=subprocess.DEVNULL))
+            connection.close()
+
+    def stop(self):
+        """And the port is free."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join(PATIENCE)
+        for child in self.children:
+            child.wait(PATIENCE)
+
+    def remove(self):
+        shutil.rmtree(self.dir)
 
 
 def inspect(port, user, password=PASSWORD):

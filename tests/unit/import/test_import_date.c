@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "import/import_date.h"
 
+#include <stdlib.h>
+#include <time.h>
+
 #include "import_help.h"
 
 /* 0: no date. */
@@ -37,6 +40,23 @@ static void parses(void **state)
 				 dates[i].seconds != 0);
 		assert_int_equal(seconds, dates[i].seconds);
 	}
+}
+
+/* What has a zone is meant by it, and what has none by this machine's clock. */
+static void local(void **state)
+{
+	const struct span without = SPAN_LIT("Wed Nov 25 04:18:34 2026");
+	uint64_t seconds;
+
+	(void)state;
+	assert_int_equal(setenv("TZ", "JST-9", 1), 0);
+	tzset();
+	assert_true(import_date_parse_local(without, &seconds));
+	assert_int_equal(seconds, 1795580314 - 9 * 3600);
+	assert_true(import_date_parse_local(SPAN_LIT("Wed Nov 25 04:18:34 2026 +0000"), &seconds));
+	assert_int_equal(seconds, 1795580314);
+	assert_true(import_date_parse(without, &seconds));
+	assert_int_equal(seconds, 1795580314);
 }
 
 static const char header[] = "Return-Path: <a@b>\r\n"
@@ -95,9 +115,8 @@ static void long_field(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parses),
-		cmocka_unit_test(header_cut),
-		cmocka_unit_test(without_received),
+		cmocka_unit_test(parses),     cmocka_unit_test(local),
+		cmocka_unit_test(header_cut), cmocka_unit_test(without_received),
 		cmocka_unit_test(long_field),
 	};
 
