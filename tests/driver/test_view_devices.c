@@ -101,13 +101,13 @@ static void count_device(void *arg, const struct store_device_seen *d)
 {
 	char *const names = arg;
 
-	(void)snprintf(names + strlen(names), 256 - strlen(names), "%s,", d->name);
+	(void)snprintf(names + strlen(names), 512 - strlen(names), "%s,", d->name);
 }
 
 static bool has_device(struct help *h, const char *device)
 {
 	const struct store_owner owner = owner_of(h, "", 0);
-	char names[256] = ",";
+	char names[512] = ",";
 	char wanted[64];
 
 	assert_int_equal(maildrop_devices(h->store, &owner, count_device, names, NULL), 0);
@@ -224,6 +224,32 @@ static void test_one_that_comes_again_has_had_nothing(void **state)
 	assert_int_equal(session(h, "phone", 0, 0), 2);
 }
 
+/* 31 beside the plain login, whose place stays free. One that nobody waits for makes room. */
+static void test_there_is_room_for_some(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+	char name[16];
+
+	deliver(h, 1);
+	for (int i = 1; i <= 31; i++) {
+		days_later = i == 8 ? 0 : 1;
+		(void)snprintf(name, sizeof(name), "d%d", i);
+		assert_int_equal(session(h, name, 30, 0), 1);
+	}
+	assert_int_equal(try_open(h, "more", 30, &m), -EPERM);
+	forget(h, "");
+	assert_int_equal(try_open(h, "more", 30, &m), -EPERM);
+	assert_int_equal(session(h, "", 30, 0), 1);
+	days_later = 31;
+	assert_int_equal(session(h, "d7", 30, 0), 1);
+	assert_int_equal(try_open(h, "more", 0, &m), -EPERM);
+	assert_int_equal(session(h, "more", 30, 0), 1);
+	assert_false(has_device(h, "d8"));
+	assert_true(has_device(h, "d7") && has_device(h, "d31") && has_device(h, ""));
+	assert_int_equal(try_open(h, "yet-more", 30, &m), -EPERM);
+}
+
 /* ---- at the same time ---- */
 
 static void test_the_first_waits_for_who_is_there(void **state)
@@ -298,6 +324,7 @@ int main(int argc, char **argv)
 		TEST(test_what_all_others_have_goes_with_it),
 		TEST(test_a_new_device_brings_none_back),
 		TEST(test_one_that_comes_again_has_had_nothing),
+		TEST(test_there_is_room_for_some),
 		TEST(test_the_first_waits_for_who_is_there),
 		TEST(test_nobody_is_locked_out),
 	};

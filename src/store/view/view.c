@@ -131,12 +131,43 @@ void view_free(struct view *v)
 	free(v);
 }
 
+/* One that nobody waits for any more makes room, should there be none. */
+static int make_room(struct view *v, struct err *err)
+{
+	const uint64_t patience = (uint64_t)v->owner.rules.device_days * VIEW_DAY;
+	const struct store_device *oldest = NULL;
+	struct store_device known[VIEW_DEVICES_MAX];
+	int named = 0;
+	const int n = v->row->devices(v->views, known, VIEW_DEVICES_MAX, err);
+
+	for (int i = 0; i < n; i++) {
+		if (known[i].name[0] == '\0')
+			continue;
+		named++;
+		if (oldest == NULL || known[i].seen < oldest->seen)
+			oldest = &known[i];
+	}
+	/* The plain login can't be refused: its place is never another's. */
+	if (n < 0 || named < VIEW_DEVICES_MAX - 1)
+		return n < 0 ? n : 0;
+	if (patience != 0 && oldest->seen + patience < v->now) {
+		char had[VIEW_NAME_SIZE];
+		const int r = v->row->forget(v->views, oldest->name, err);
+
+		view_had_name(had, oldest->name);
+		if (r == 0)
+			(void)v->row->remove(v->views, had, NULL);
+		return r;
+	}
+	return err_set(err, EPERM, "'%s' has %d devices, and no room for '%s'", v->path, named,
+		       v->owner.rules.device);
+}
+
 /* Whose session this is. One that deletes nothing locks out nobody. */
 static int take_device(struct view *v, struct err *err)
 {
 	const char *const device = v->owner.rules.device;
 	char had[VIEW_NAME_SIZE];
-	struct store_device known[VIEW_DEVICES_MAX + 1];
 	int r;
 
 	if (v->owner.rules.recent_days != 0)
@@ -144,13 +175,9 @@ static int take_device(struct view *v, struct err *err)
 	r = v->row->take(v->views, device, false, err);
 	if (r != -ENOENT)
 		return r;
-	r = v->row->devices(v->views, known, VIEW_DEVICES_MAX + 1, err);
+	r = device[0] != '\0' ? make_room(v, err) : 0;
 	if (r < 0)
 		return r;
-	/* The plain login can't be refused; so it counts from the beginning. */
-	if (r >= VIEW_DEVICES_MAX && device[0] != '\0')
-		return err_set(err, EPERM, "'%s' has %d devices, and no room for '%s'", v->path, r,
-			       device);
 	/* Of one of that name that was forgotten. */
 	view_had_name(had, device);
 	r = v->row->remove(v->views, had, err);
