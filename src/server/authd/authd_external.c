@@ -43,6 +43,11 @@ static void on_user(struct userdb_query *q, enum userdb_status status,
 /* The name that the client wants to be, or the first. NULL: none of the certificate's. */
 static const char *choose(const struct request *r, const struct client_names *names)
 {
+	/* To the letter comes first, as everywhere. */
+	for (size_t i = 0; i < names->n; i++) {
+		if (authd_is_same_user(r->ad, names->name[i], r->login->name.whole))
+			return names->name[i];
+	}
 	for (size_t i = 0; i < names->n; i++) {
 		if (login_is_wanted(r, names->name[i]))
 			return names->name[i];

@@ -19,7 +19,8 @@ static struct userdb_place place_of(const struct request *r)
 
 /*
  * Whose view of the maildrop it is, and for how much of it. Who has a password that is a device's
- * is that device, whatever the login's name says.
+ * is that device, whatever the login's name says. What is recent is so for all of them alike, and
+ * each view costs a file.
  */
 static void take_view(const struct request *r, struct maildrop_rules *rules)
 {
@@ -27,10 +28,11 @@ static void take_view(const struct request *r, struct maildrop_rules *rules)
 
 	_Static_assert(sizeof(l->app.device) == sizeof(rules->device), "device");
 	_Static_assert(sizeof(l->device) == sizeof(rules->device), "device");
-	memcpy(rules->device, l->app.device[0] != '\0' ? l->app.device : l->device,
-	       sizeof(rules->device));
 	if (l->name.recent)
 		rules->recent_days = rules->recent_offer;
+	else
+		memcpy(rules->device, l->app.device[0] != '\0' ? l->app.device : l->device,
+		       sizeof(rules->device));
 }
 
 bool grant_rules(const struct request *r, struct maildrop_rules *ret_rules)

@@ -262,7 +262,7 @@ static void apop(void **state)
 	hear_open(p, LISTENER_A, 1, "tim");
 	say_apop(p->a, 10, "recent:tim+phone", RFC_DIGEST);
 	hear_open(p, LISTENER_A, 10, "tim");
-	assert_string_equal(msg.grant.rules.device, "phone");
+	assert_string_equal(msg.grant.rules.device, "");
 	assert_int_equal(msg.grant.rules.recent_days, 9);
 	say_apop(p->a, 2, "tim", "c4c9334bac560ecc979e58001b3e22fc");
 	hear_failed(p->a, 2, IPC_BAD_CREDENTIALS);
