@@ -57,6 +57,9 @@ typedef void userdb_done(struct userdb_query *q, enum userdb_status status,
 struct userdb_query {
 	userdb_done *done;
 	void *owner; /* the caller's own. Borrowed */
+	/* Where it comes from: many questions from one place wait behind each other, not others'
+	 * behind them. */
+	uint64_t place;
 
 	struct userdb *_db;
 	char _name[USERDB_CANDIDATES][LIMIT_USER + 1];

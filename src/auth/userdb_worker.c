@@ -32,17 +32,20 @@ struct job {
 	uint64_t overdue_ms;
 	/* under the lock */
 	TAILQ_ENTRY(job) queue; /* or done */
+	uint64_t turn;          /* while it is queued */
 	bool queued;
 	bool abandoned;
 	/* set before it is queued; then the thread's, until it is done */
 	bool verifies;
 	bool by_address;
+	uint64_t place;
 	uint64_t deadline_ms;
 	char name[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 1];
 	char secret[SCHEME_STORED_MAX];
 	char remote[64];
 	struct user_record record;
+	bool unasked; /* others took its time */
 	int result;
 	struct err err;
 };
@@ -78,7 +81,8 @@ struct worker {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	/* under the lock */
-	struct jobs queue;
+	struct jobs queue; /* by turn */
+	uint64_t turn;     /* of the job that was taken last */
 	struct jobs done;
 	unsigned idle;
 	unsigned refs; /* the loop's, and each thread's: a thread that hangs may be the last */
@@ -166,6 +170,15 @@ static void work(const struct worker *w, void **connection, struct job *j)
 	}
 }
 
+/*
+ * Half of its time is the database's: what comes to it later would be a failure of the
+ * database's, and is none.
+ */
+static bool is_too_late(const struct worker *w, const struct job *j)
+{
+	return clock_mono_ms() + w->timeout_ms / 2 > j->deadline_ms;
+}
+
 static void look_now(struct worker *w)
 {
 	const struct itimerspec now = {.it_value.tv_nsec = 1};
@@ -190,7 +203,9 @@ static void *thread_main(void *arg)
 		}
 		TAILQ_REMOVE(&w->queue, j, queue);
 		j->queued = false;
-		if (!j->abandoned) {
+		w->turn = j->turn;
+		j->unasked = is_too_late(w, j);
+		if (!j->abandoned && !j->unasked) {
 			(void)pthread_mutex_unlock(&w->lock);
 			work(w, &connection, j);
 			(void)pthread_mutex_lock(&w->lock);
@@ -264,6 +279,13 @@ static void fail(struct worker *w, const char *why)
 		report(w, why);
 }
 
+/* It says nothing of the database that others were asked first, unless it has failed before. */
+static void fail_unasked(struct worker *w)
+{
+	if (w->back_off_ms != 0 && clock_mono_ms() >= w->away_until_ms)
+		fail(w, "it doesn't answer in time");
+}
+
 static void succeed(struct worker *w)
 {
 	w->back_off_ms = 0;
@@ -290,8 +312,38 @@ static void set_timer(struct worker *w)
 	(void)timerfd_settime(w->timer, 0, &at, NULL);
 }
 
-/* Nobody waits for it any more. A thread that has it goes on and doesn't know. */
-static void abandon(struct worker *w, struct job *j)
+/*
+ * A place has one job in each turn: a job is in the turn behind that of the place's last one, or in
+ * the turn that is on when there is none. With the lock.
+ */
+static void enqueue(struct worker *w, struct job *j)
+{
+	struct job *other;
+
+	j->turn = w->turn;
+	TAILQ_FOREACH_REVERSE(other, &w->queue, jobs, queue)
+	{
+		if (other->place == j->place) {
+			j->turn = other->turn + 1;
+			break;
+		}
+	}
+	TAILQ_FOREACH_REVERSE(other, &w->queue, jobs, queue)
+	{
+		if (other->turn <= j->turn)
+			break;
+	}
+	if (other != NULL)
+		TAILQ_INSERT_AFTER(&w->queue, other, j, queue);
+	else
+		TAILQ_INSERT_HEAD(&w->queue, j, queue);
+}
+
+/*
+ * Nobody waits for it any more. A thread that has it goes on and doesn't know: then false; true
+ * when none had.
+ */
+static bool abandon(struct worker *w, struct job *j)
 {
 	bool queued;
 
@@ -307,6 +359,7 @@ static void abandon(struct worker *w, struct job *j)
 	(void)pthread_mutex_unlock(&w->lock);
 	if (queued)
 		job_free(j);
+	return queued;
 }
 
 static enum userdb_status put(struct worker *w, struct job *j, struct userdb_query *q,
@@ -314,6 +367,7 @@ static enum userdb_status put(struct worker *w, struct job *j, struct userdb_que
 {
 	j->q = q;
 	j->by_address = q->_by_address;
+	j->place = q->place;
 	(void)snprintf(j->name, sizeof(j->name), "%s", name);
 	j->deadline_ms = clock_mono_ms() + w->timeout_ms;
 	j->overdue_ms = j->deadline_ms + GRACE_MS;
@@ -326,7 +380,7 @@ static enum userdb_status put(struct worker *w, struct job *j, struct userdb_que
 	TAILQ_INSERT_TAIL(&w->waiting, j, waiting);
 	w->n_waiting++;
 	(void)pthread_mutex_lock(&w->lock);
-	TAILQ_INSERT_TAIL(&w->queue, j, queue);
+	enqueue(w, j);
 	(void)pthread_cond_signal(&w->more);
 	if (TAILQ_FIRST(&w->waiting) == j)
 		set_timer(w);
@@ -380,7 +434,7 @@ static void cancel(void *state, struct userdb_query *q)
 	TAILQ_FOREACH(j, &w->waiting, waiting)
 	{
 		if (j->q == q) {
-			abandon(w, j);
+			(void)abandon(w, j);
 			return;
 		}
 	}
@@ -401,7 +455,9 @@ static void take(struct worker *w, struct job *j)
 	struct userdb_query *q = j->q;
 	enum userdb_status status = USERDB_AWAY;
 
-	if (is_away(j->result)) {
+	if (j->unasked) {
+		fail_unasked(w);
+	} else if (is_away(j->result)) {
 		/* Of several that failed together, one counts. */
 		if (clock_mono_ms() >= w->away_until_ms)
 			fail(w, j->err.text);
@@ -450,8 +506,11 @@ static void expire(struct worker *w)
 	while ((j = TAILQ_FIRST(&w->waiting)) != NULL && j->overdue_ms <= now) {
 		struct userdb_query *q = j->q;
 
-		abandon(w, j);
-		if (now >= w->away_until_ms)
+		const bool unasked = abandon(w, j);
+
+		if (unasked)
+			fail_unasked(w);
+		else if (now >= w->away_until_ms)
 			fail(w, "it doesn't answer in time");
 		userdb_answer(q, USERDB_AWAY, NULL);
 	}

@@ -10,6 +10,8 @@
  * The libraries' own ways not to block all do somewhere (a name is looked up, a handshake
  * made), so none of them may run in the loop.
  *
+ * Places have turns in the queue: who asks a thousand times waits behind themselves.
+ *
  * A database that failed is left alone for a while, and longer each time; meanwhile everybody
  * is told USERDB_AWAY at once. Then one question is let through to see.
  */

@@ -68,7 +68,11 @@ void login_prove(struct request *r, const char *user)
 
 void login_look_up(struct request *r, userdb_done *done)
 {
-	r->login->query = (struct userdb_query){.owner = r, .done = done};
+	r->login->query = (struct userdb_query){
+		.owner = r,
+		.done = done,
+		.place = r->login->place,
+	};
 	userdb_lookup_name(r->ad->userdb, &r->login->query, &r->login->name);
 }
 

@@ -22,7 +22,9 @@ static struct {
 	unsigned connections;
 	unsigned connected; /* ever */
 	unsigned asked;
+	unsigned last_other; /* which question asked for "other" last */
 	unsigned freed;
+	int pause_ms; /* in each answer */
 } its = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void set(bool *what, bool value)
@@ -64,10 +66,13 @@ static int ask(const char *name, struct err *err)
 
 	(void)pthread_mutex_lock(&its.lock);
 	its.asked++;
+	if (strcmp(name, "other") == 0)
+		its.last_other = its.asked;
 	(void)pthread_cond_broadcast(&its.changed);
 	while (its.hangs)
 		(void)pthread_cond_wait(&its.changed, &its.lock);
 	(void)pthread_mutex_unlock(&its.lock);
+	(void)poll(NULL, 0, its.pause_ms);
 	if (strcmp(name, "alice") == 0)
 		r = 1;
 	else if (strcmp(name, "odd") == 0)
@@ -187,11 +192,16 @@ static void on_answer(struct userdb_query *q, enum userdb_status status,
 	a->status = status;
 }
 
-static void begin(struct userdb *db, struct answer *a, const char *name)
+static void begin_from(struct userdb *db, struct answer *a, const char *name, uint64_t place)
 {
-	a->q = (struct userdb_query){.done = on_answer, .owner = a};
+	a->q = (struct userdb_query){.done = on_answer, .owner = a, .place = place};
 	a->times = 0;
 	userdb_lookup_login(db, &a->q, name);
+}
+
+static void begin(struct userdb *db, struct answer *a, const char *name)
+{
+	begin_from(db, a, name, 0);
 }
 
 static void wait_answer(struct userdb *db, const struct answer *a)
@@ -339,6 +349,54 @@ static void cancelled(void **state)
 	end(db);
 }
 
+/* Who asks a hundred times waits behind themselves, and nobody else behind them. */
+static void places_have_turns(void **state)
+{
+	static struct answer flood[100];
+	struct answer others[3] = {0};
+	struct userdb *db = new_db(60000);
+
+	(void)state;
+	set(&its.hangs, true);
+	for (size_t i = 0; i < 100; i++)
+		begin_from(db, &flood[i], "alice", 7);
+	for (size_t i = 0; i < 3; i++)
+		begin_from(db, &others[i], "other", 8 + i);
+	wait_for(&its.asked, 2);
+	set(&its.hangs, false);
+	for (size_t i = 0; i < 3; i++)
+		wait_answer(db, &others[i]);
+	for (size_t i = 0; i < 100; i++)
+		wait_answer(db, &flood[i]);
+	/* The two that were asked are in front of them, and one or two of the flood. */
+	assert_in_range(its.last_other, 3, 10);
+	assert_int_equal(its.asked, 103);
+	end(db);
+}
+
+/* A database that answers, but not as much as it is asked, isn't away. */
+static void more_than_it_answers(void **state)
+{
+	static struct answer flood[40];
+	struct userdb *db = new_db(2000);
+	unsigned found = 0;
+
+	(void)state;
+	its.pause_ms = 200;
+	for (size_t i = 0; i < 40; i++)
+		begin(db, &flood[i], "alice");
+	for (size_t i = 0; i < 40; i++) {
+		wait_answer(db, &flood[i]);
+		found += flood[i].status == USERDB_FOUND;
+	}
+	assert_in_range(found, 1, 39);
+	assert_int_equal(its.asked, found);
+	assert_int_equal(find(db, "alice", NULL), USERDB_FOUND);
+	assert_int_equal(notices, 0);
+	its.pause_ms = 0;
+	end(db);
+}
+
 /* The last thread frees what it still needs. */
 static void closed_while_a_thread_hangs(void **state)
 {
@@ -367,6 +425,8 @@ int main(void)
 		cmocka_unit_test(away_and_back),
 		cmocka_unit_test(hangs),
 		cmocka_unit_test(cancelled),
+		cmocka_unit_test(places_have_turns),
+		cmocka_unit_test(more_than_it_answers),
 		cmocka_unit_test(closed_while_a_thread_hangs),
 	};
 
