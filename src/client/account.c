@@ -171,6 +171,8 @@ static const struct {
 	[ACCOUNT_TO_MBOX] = {"mbox", offsetof(struct account, mbox)},
 	[ACCOUNT_TO_COMMAND] = {"deliver_command", offsetof(struct account, deliver_command)},
 	[ACCOUNT_TO_LMTP] = {"lmtp", offsetof(struct account, lmtp)},
+	[ACCOUNT_TO_SMTP] = {"smtp", offsetof(struct account, smtp)},
+	[ACCOUNT_TO_IMAP] = {"imap", offsetof(struct account, imap)},
 };
 
 const char *account_destination_option(enum account_destination to)
@@ -198,6 +200,39 @@ void account_forget_destination(struct account *a)
 		((char *)a)[destinations[to].at] = '\0';
 }
 
+/* "smtps://mail.example.org:465": what curl would make of more isn't what is meant. */
+static bool is_url(const char *text, const char *scheme)
+{
+	struct server_address address;
+	struct span s = span_str(text);
+
+	if (!span_starts_with_nocase(s, span_str(scheme)))
+		return false;
+	span_skip(&s, strlen(scheme));
+	if (s.n > 0 && (s.p[0] == 's' || s.p[0] == 'S'))
+		span_skip(&s, 1);
+	if (s.n < 3 || memcmp(s.p, "://", 3) != 0)
+		return false;
+	span_skip(&s, 3);
+	return server_address_parse(s, 1, &address) && address.path[0] == '\0' &&
+	       strpbrk(s.p, "/@?#% ") == NULL;
+}
+
+static const char *wrong_server(const struct account *a, enum account_destination to)
+{
+	if (to == ACCOUNT_TO_SMTP && !is_url(a->smtp, "smtp"))
+		return "smtp must be smtp://HOST, smtps://HOST or these with :PORT";
+	if (to == ACCOUNT_TO_IMAP && !is_url(a->imap, "imap"))
+		return "imap must be imaps://HOST, imap://HOST or these with :PORT";
+	if (to == ACCOUNT_TO_IMAP && a->deliver_user[0] == '\0')
+		return "imap needs a deliver_user";
+	if (strpbrk(a->imap_flags, "(){}\"%*[]") != NULL)
+		return "imap_flags must be flags with spaces between them, such as \\Seen";
+	if (a->deliver_password_command[0] != '\0' && a->deliver_password_file[0] != '\0')
+		return "deliver_password_command and deliver_password_file exclude each other";
+	return NULL;
+}
+
 static const char *wrong_destination(const struct account *a)
 {
 	const enum account_destination to = account_destination(a);
@@ -209,16 +244,16 @@ static const char *wrong_destination(const struct account *a)
 	if (n == 0)
 		return "there is no maildir, and nothing else that the mail could go to";
 	if (n > 1)
-		return "maildir, mbox, deliver_command and lmtp exclude each other";
+		return "maildir, mbox, deliver_command, lmtp, smtp and imap exclude each other";
 	if (to != ACCOUNT_TO_MAILDIR && a->on_server == ACCOUNT_MIRROR)
 		return "on_server = mirror needs a maildir: nothing else shows what was deleted";
 	if (to == ACCOUNT_TO_COMMAND && a->deliver_command[0] != '/')
 		return "deliver_command must begin with an absolute path: there is no shell";
 	if (to == ACCOUNT_TO_LMTP && !server_address_parse(span_str(a->lmtp), 1, &address))
 		return "lmtp must be HOST, HOST:PORT, [ADDRESS]:PORT or unix:PATH";
-	if (to == ACCOUNT_TO_LMTP && a->recipient[0] == '\0')
-		return "lmtp needs a recipient";
-	return NULL;
+	if ((to == ACCOUNT_TO_LMTP || to == ACCOUNT_TO_SMTP) && a->recipient[0] == '\0')
+		return "lmtp and smtp need a recipient";
+	return wrong_server(a, to);
 }
 
 const char *account_check(const struct account *a)

@@ -33,6 +33,8 @@ enum account_destination {
 	ACCOUNT_TO_MBOX,
 	ACCOUNT_TO_COMMAND,
 	ACCOUNT_TO_LMTP,
+	ACCOUNT_TO_SMTP,
+	ACCOUNT_TO_IMAP,
 	ACCOUNT_DESTINATIONS
 };
 
@@ -59,7 +61,15 @@ struct account {
 	char mbox[LIMIT_PATH];    /* absolute */
 	char deliver_command[LIMIT_PATH];
 	char lmtp[LIMIT_PATH];
+	char smtp[LIMIT_PATH]; /* a URL */
+	char imap[LIMIT_PATH]; /* a URL */
+	char imap_folder[LIMIT_PATH];
+	char imap_flags[128];
 	char recipient[LIMIT_ADDRESS + 1];
+	char deliver_user[LIMIT_USER + 1]; /* who logs in there */
+	char deliver_password_command[LIMIT_PATH];
+	char deliver_password_file[LIMIT_PATH];
+	char deliver_cafile[LIMIT_PATH];
 	uint32_t on_server;    /* enum account_on_server */
 	uint32_t delete_after; /* seconds since it was stored here; 0: never */
 	uint32_t keep_newest;  /* so many stay on the server, whatever is to be deleted */

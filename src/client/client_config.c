@@ -17,7 +17,7 @@
 
 #define FILE_MAX (1U << 20)
 #define ACCOUNTS_MAX 1000
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 
 enum file_option { STATE_FILE, PARALLEL, FILE_OPTIONS };
 

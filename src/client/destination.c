@@ -9,10 +9,9 @@
 #include "client/destination_priv.h"
 
 static const struct destination_driver *const drivers[] = {
-	[ACCOUNT_TO_MAILDIR] = &destination_maildir,
-	[ACCOUNT_TO_MBOX] = &destination_mbox,
-	[ACCOUNT_TO_COMMAND] = &destination_command,
-	[ACCOUNT_TO_LMTP] = &destination_lmtp,
+	[ACCOUNT_TO_MAILDIR] = &destination_maildir, [ACCOUNT_TO_MBOX] = &destination_mbox,
+	[ACCOUNT_TO_COMMAND] = &destination_command, [ACCOUNT_TO_LMTP] = &destination_lmtp,
+	[ACCOUNT_TO_SMTP] = &destination_smtp,       [ACCOUNT_TO_IMAP] = &destination_imap,
 };
 
 void destination_name(const struct account *a, char ret_name[static DESTINATION_NAME_MAX])

@@ -32,6 +32,7 @@ struct destination;
 struct destination_options {
 	const struct account *account;
 	const char *identity;
+	const char *password;   /* for deliver_user */
 	const char *state_file; /* what must be remembered of a message on its way is beside it */
 	bool look_only;         /* nothing is made or changed */
 	int stop_fd;

@@ -38,3 +38,5 @@ extern const struct destination_driver destination_maildir;
 extern const struct destination_driver destination_mbox;
 extern const struct destination_driver destination_command;
 extern const struct destination_driver destination_lmtp;
+extern const struct destination_driver destination_smtp;
+extern const struct destination_driver destination_imap;

@@ -94,15 +94,16 @@ static enum fetch_status open_here(struct session *s)
 		s->old_before = (int64_t)(clock_wall_ns() / 1000000000U) - a->delete_after;
 	if (r < 0)
 		return fetch_state_status(r);
-	return fetch_disk_status(
-		destination_open(&(struct destination_options){.account = a,
-							       .identity = s->identity,
-							       .state_file = s->options->state_file,
-							       .look_only = s->options->dry_run,
-							       .stop_fd = s->options->stop_fd,
-							       .is_remembered = is_remembered,
-							       .ctx = s},
-				 &s->target, s->err));
+	return fetch_disk_status(destination_open(
+		&(struct destination_options){.account = a,
+					      .identity = s->identity,
+					      .password = s->options->deliver_password,
+					      .state_file = s->options->state_file,
+					      .look_only = s->options->dry_run,
+					      .stop_fd = s->options->stop_fd,
+					      .is_remembered = is_remembered,
+					      .ctx = s},
+		&s->target, s->err));
 }
 
 static enum fetch_status dial_status(int r)

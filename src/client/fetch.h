@@ -35,6 +35,7 @@ struct fetch_observer {
 struct fetch_options {
 	const struct account *account;
 	const char *password;
+	const char *deliver_password; /* for deliver_user */
 	const char *state_file;
 	bool dry_run; /* look, tell by remarks, and change nothing */
 	int stop_fd;  /* readable when it shall stop; see stream.h */

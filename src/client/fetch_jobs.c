@@ -175,6 +175,8 @@ void fetch_job_ask_password(struct fetch_jobs *jobs, struct fetch_job *job)
 	struct err err;
 
 	job->status = password_get(&job->account, job->password, &err);
+	if (job->status == FETCH_OK && job->account.deliver_user[0] != '\0')
+		job->status = password_get_deliver(&job->account, job->deliver_password, &err);
 	if (job->status != FETCH_OK)
 		fetch_view_end(&view, job->status, &nothing, &err);
 }
@@ -206,6 +208,7 @@ void fetch_job_run(struct fetch_jobs *jobs, struct fetch_job *job)
 	const struct fetch_options options = {
 		.account = &job->account,
 		.password = job->password,
+		.deliver_password = job->deliver_password,
 		.state_file = jobs->state_file,
 		.dry_run = jobs->r->dry_run,
 		.stop_fd = jobs->r->stop_fd,

@@ -14,6 +14,7 @@
 struct fetch_job {
 	struct account account;
 	char password[LIMIT_PASSWORD + 1];
+	char deliver_password[LIMIT_PASSWORD + 1];
 	enum fetch_status status;   /* of the last session, or of asking for the password */
 	struct fetch_result result; /* of the last session */
 };

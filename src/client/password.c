@@ -207,3 +207,19 @@ enum fetch_status password_get(const struct account *a,
 		return from_file(a, ret_password, err);
 	return from_person(a, ret_password, err);
 }
+
+enum fetch_status password_get_deliver(const struct account *a,
+				       char ret_password[static LIMIT_PASSWORD + 1],
+				       struct err *err)
+{
+	const char *const url = account_destination_value(a, account_destination(a));
+	struct account there;
+
+	account_init(&there);
+	memcpy(there.name, a->name, sizeof(there.name));
+	memcpy(there.user, a->deliver_user, sizeof(there.user));
+	(void)snprintf(there.host, sizeof(there.host), "%s", url);
+	memcpy(there.password_command, a->deliver_password_command, sizeof(there.password_command));
+	memcpy(there.password_file, a->deliver_password_file, sizeof(there.password_file));
+	return password_get(&there, ret_password, err);
+}

@@ -14,3 +14,8 @@
 /* The caller wipes ret_password. Blocks for as long as people and commands take. */
 enum fetch_status password_get(const struct account *a,
 			       char ret_password[static LIMIT_PASSWORD + 1], struct err *err);
+
+/* The same for deliver_user at the server that mail goes to. */
+enum fetch_status password_get_deliver(const struct account *a,
+				       char ret_password[static LIMIT_PASSWORD + 1],
+				       struct err *err);

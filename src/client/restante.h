@@ -14,7 +14,7 @@
 #include "client/fetch_status.h"
 #include "client/state.h"
 
-#define RESTANTE_ACCOUNT_OPTIONS 32
+#define RESTANTE_ACCOUNT_OPTIONS 64
 
 /* What the command line said. Strings are borrowed from argv; NULL: not given. */
 struct restante {

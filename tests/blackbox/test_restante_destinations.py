@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""Where restante's mail goes, other than into a Maildir: mbox files, programs, LMTP servers."""
+"""Where restante's mail goes, other than into a Maildir: mbox files, programs, and LMTP, SMTP and IMAP servers."""
+import calendar
 import fcntl
+import imaplib
+import itertools
 import mailbox
 import os
 import re
 import resource
 import shutil
 import socket
+import ssl
 import stat
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from bad_server import Mail
-from harness import Port, running
+from harness import PASSWORD, Port, running
 from old_servers import Dovecot
-from restante_client import CONFIG, DATAERR, IOERR, TEMPFAIL
+from restante_client import CONFIG, DATAERR, IOERR, PROTOCOL, TEMPFAIL
 from wire import PATIENCE
 
 TEXTS = [b'Return-Path: <bob@example.org>\r\nSubject: one\r\n\r\nbody\r\n',
@@ -200,15 +205,16 @@ def test_message_that_is_cut_is_given_to_nobody(server, client):
 # ---- LMTP ----
 
 class Taker(threading.Thread):
-    """An LMTP server on a UNIX socket that answers as told: on['RCPT'] = b'550 no'."""
+    """An LMTP server on a UNIX socket, or an SMTP server on a port, that answers as told:
+    on['RCPT'] = b'550 no'."""
 
-    def __init__(self, path):
+    def __init__(self, path=None):
         super().__init__(daemon=True)
         self.on = {}
         self.taken, self.said = [], []
         self.connections = 0
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener.bind(str(path) if path else ('127.0.0.1', 0))
         self.listener.listen()
         self.start()
 
@@ -235,7 +241,7 @@ class Taker(threading.Thread):
         while line := f.readline():
             self.said.append(line.rstrip(b'\r\n').decode())
             verb = line[:4].decode().upper()
-            if verb == 'LHLO':
+            if verb in ('LHLO', 'EHLO'):
                 say(verb, b'250-here\r\n250-8BITMIME\r\n250 PIPELINING')
             elif verb == 'DATA':
                 say(verb, b'354 go on')
@@ -306,7 +312,7 @@ def test_lmtp_away(server, client):
 
 @pytest.mark.parametrize('option, value, said', [
     ('--lmtp', 'unix:run/lmtp', 'must be HOST'), ('--lmtp', '[::1', 'must be HOST'), ('--lmtp', 'h:0', 'must be HOST'),
-    ('--lmtp', 'h', 'needs a recipient'), ('--deliver-command', 'cat', 'absolute path')])
+    ('--lmtp', 'h', 'need a recipient'), ('--deliver-command', 'cat', 'absolute path')])
 def test_what_cannot_be(client, option, value, said):
     client.at(1)
     to(client, option, value)
@@ -324,16 +330,30 @@ def test_one_destination(client):
 
 
 @pytest.fixture(scope='module')
-def dovecot():
-    """With LMTP on a socket; each user's mail in a Maildir."""
-    if not Path('/usr/lib/dovecot/lmtp').exists():
-        pytest.skip("needs Dovecot's LMTP: tools/install-deps servers")
+def dovecot(certificate):
+    """With LMTP on a socket and IMAP on two ports; each user's mail in a Maildir."""
+    if not all(Path('/usr/lib/dovecot', name).exists() for name in ('lmtp', 'imap')):
+        pytest.skip("needs Dovecot's LMTP and IMAP: tools/install-deps servers")
     place = Path(tempfile.mkdtemp(prefix='restante-dovecot-'))
     place.chmod(0o777)
+    imap, imaps = Port(), Port()
+    imap.socket.close()
+    imaps.socket.close()
     with running() as start:
         daemon = start()
         server = Dovecot(daemon, location=f'maildir:{place}/%n', port=Port().number, more=f'''
-protocols = pop3 lmtp
+protocols = pop3 lmtp imap
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{certificate}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap.number}
+  }}
+  inet_listener imaps {{
+    port = {imaps.number}
+  }}
+}}
 service lmtp {{
   unix_listener {place}/lmtp {{
     mode = 0666
@@ -343,7 +363,7 @@ protocol lmtp {{
   auth_username_format = %n
 }}
 ''')
-        server.place = place
+        server.place, server.imap, server.imaps = place, imap.number, imaps.number
         yield server
         server.stop()
     shutil.rmtree(place)
@@ -357,3 +377,162 @@ def test_lmtp_of_dovecot(server, client, dovecot):
     for text in TEXTS:
         body = text.partition(b'\r\n\r\n')[2].replace(b'\r\n', b'\n')
         assert any(m.partition(b'\n\n')[2] == body for m in got), dovecot.log()
+
+
+# ---- SMTP ----
+
+@pytest.fixture
+def relay(client):
+    t = Taker()
+    to(client, '--smtp', f'smtp://127.0.0.1:{t.listener.getsockname()[1]}', '--recipient', 'alice@example.org')
+    yield t
+    t.close()
+
+
+def test_smtp(server, client, relay):
+    server.mails += mails(b'Subject: lf\r\n\r\na\nb\r\n.\r\n')
+    client.fetch('--delete')
+    assert relay.taken == TEXTS + [b'Subject: lf\r\n\r\na\r\nb\r\n.\r\n'] and server.mails == []
+    assert [c for c in relay.said if c[:4] in ('MAIL', 'RCPT')][:2] == ['MAIL FROM:<bob@example.org>',
+                                                                    'RCPT TO:<alice@example.org>']
+    assert relay.connections == 1
+
+
+@pytest.mark.parametrize('verb', ['MAIL', 'RCPT', 'DATA', '.'])
+@pytest.mark.parametrize('code, status', [(b'451', TEMPFAIL), (b'552', DATAERR)])
+def test_smtp_refuses(server, client, relay, verb, code, status):
+    relay.on[verb] = code + b' 4.3.0 no \x1b[31m'
+    done = client.fetch('--delete', status=status)
+    assert f'refused it: {code.decode()} 4.3.0 no ?[31m' in done.err
+    assert len(server.mails) == 3 and relay.taken == []
+    del relay.on[verb]
+    client.fetch('--delete')
+    assert relay.taken == TEXTS and server.mails == []
+
+
+@pytest.mark.parametrize('verb, reply', [('', b'554 go away'), ('', b'421 later')])
+def test_smtp_has_no_sense(server, client, relay, verb, reply):
+    relay.on[verb] = reply
+    client.fetch('--delete', status=TEMPFAIL)
+    assert relay.connections == 1 and len(server.mails) == 3
+
+
+def test_smtp_password_only_in_tls(server, client, relay):
+    secret = client.home / 'secret'
+    secret.write_text('hush')
+    secret.chmod(0o600)
+    client.fetch('--deliver-user', 'bob', '--deliver-password-file', secret, status=PROTOCOL)
+    assert not any('AUTH' in c for c in relay.said) and len(server.mails) == 3
+
+
+def test_smtp_of_restanted(server, client, make_daemon):
+    port = Port()
+    port.socket.close()
+    daemon = make_daemon(smtp_listen=[f'127.0.0.1:{port.number}'])
+    user = daemon.user()
+    to(client, '--smtp', f'smtp://127.0.0.1:{port.number}', '--recipient', f'{user}@example.org')
+    client.fetch('--delete')
+    got = [p.read_bytes() for p in (daemon.mail / user / 'new').iterdir()]
+    assert sorted(m[-40:] for m in got) == sorted(t[-40:] for t in TEXTS)
+
+
+# ---- IMAP ----
+
+@pytest.fixture
+def imap(client, dovecot, certificate):
+    """The account's mail goes to a user's folder in Dovecot."""
+    user = f'imap{next(NUMBERS)}'
+
+    def use(url=f'imaps://localhost:{dovecot.imaps}', folder='Old.Gmail', flags='\\Seen $Old'):
+        to(client, '--imap', url, '--imap-folder', folder, '--imap-flags', flags, '--deliver-user', user,
+           '--deliver-password-file', client.password, '--deliver-cafile', certificate.with_suffix('.crt'))
+
+    def look(folder='Old.Gmail'):
+        """[(date, flags, octets)]"""
+        with imaplib.IMAP4('127.0.0.1', dovecot.imap) as c:
+            c.starttls(ssl._create_unverified_context())  # pylint: disable=protected-access
+            c.login(user, PASSWORD)
+            if c.select(f'"{folder}"')[0] != 'OK':
+                return []
+            found = c.fetch('1:*', '(INTERNALDATE FLAGS BODY.PEEK[])')[1]
+            return [(imaplib.Internaldate2tuple(f[0]), set(imaplib.ParseFlags(f[0])), f[1])
+                    for f in found if isinstance(f, tuple)]
+
+    use.look = look
+    yield use
+
+
+NUMBERS = itertools.count()
+DATED = [b'Received: from a by b;\r\n Fri, 3 Jan 2020 10:00:00 +0900\r\nDate: Thu, 2 Jan 2020 00:00:00 +0000\r\n'
+         b'Message-ID: <1@x>\r\n\r\nbody\r\n',
+         b'Date: Thu, 2 Jan 2020 03:04:05 +0000\r\nMessage-ID: <"q\\\\"@x>\r\n\r\n' + b'x' * 300000 + b'\r\n']
+
+
+@pytest.mark.parametrize('scheme', ['imaps', 'imap'])
+def test_imap(server, client, imap, dovecot, scheme):
+    server.mails[:] = mails(*DATED)
+    imap(f'{scheme}://localhost:{getattr(dovecot, scheme)}')
+    client.fetch('--delete')
+    got = imap.look()
+    assert [m for _, _, m in got] == DATED and server.mails == []
+    assert [calendar.timegm(time.gmtime(time.mktime(d))) for d, _, _ in got] == [1578013200, 1577934245]
+    assert all({b'\\Seen', b'$Old'} <= f for _, f, _ in got)
+    server.mails[:] = mails(*DATED)
+    assert '0 fetched' in client.fetch('--keep').out
+    assert len(imap.look()) == 2
+
+
+def test_imap_password_and_certificate(server, client, imap):
+    imap()
+    wrong = client.home / 'wrong'
+    wrong.write_text('wrong')
+    wrong.chmod(0o600)
+    assert 'denied' in client.fetch('--deliver-password-file', wrong, status=CONFIG).err
+    at = client.account.index('--deliver-cafile')
+    del client.account[at:at + 2]
+    assert 'certificate' in client.fetch(status=PROTOCOL).err
+    assert len(server.mails) == 3 and imap.look() == []
+
+
+def test_imap_killed_before_it_remembers(server, client, imap):
+    """The message that was on its way isn't appended twice: the server is asked whether it has it."""
+    server.mails[:] = mails(*DATED, b'Subject: without an id\r\n\r\n')
+    imap()
+    client.fetch('--delete')
+    before = client.state.read_bytes()
+    server.mails[:] = mails(DATED[0].replace(b'<1@x>', b'<2@x>'))
+    client.fetch('--keep')
+    client.state.write_bytes(before)  # as if the last transaction had never been
+    client.fetch('--delete')
+    got = [m for _, _, m in imap.look()]
+    assert len(got) == 4 and len(set(got)) == 4 and server.mails == []
+
+
+@pytest.mark.parametrize('answer, status', [(b'NO [OVERQUOTA] full', TEMPFAIL), (b'NO never', DATAERR),
+                                            (b'BAD what', DATAERR), (b'x', TEMPFAIL)])
+def test_imap_refuses(server, client, certificate, answer, status):
+    """After the login, an IMAP server that takes nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def serve():
+        sock, _ = listener.accept()
+        with context.wrap_socket(sock, server_side=True) as s, s.makefile('rwb') as f:
+            f.write(b'* OK here\r\n')
+            f.flush()
+            while line := f.readline():
+                tag, _, rest = line.partition(b' ')
+                if rest.startswith(b'CAPABILITY'):
+                    f.write(b'* CAPABILITY IMAP4rev1\r\n')
+                f.write(tag + b' ' + (answer if rest.startswith(b'APPEND') else b'OK fine') + b'\r\n')
+                f.flush()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    to(client, '--imap', f'imaps://localhost:{listener.getsockname()[1]}', '--deliver-user', 'bob',
+       '--deliver-password-file', client.password, '--deliver-cafile', certificate.with_suffix('.crt'))
+    client.fetch('--delete', status=status)
+    assert len(server.mails) == 3
+    listener.close()
+
