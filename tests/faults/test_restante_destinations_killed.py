@@ -10,6 +10,7 @@ import pytest
 
 from bad_server import Mail
 from restante_client import IOERR, RESTANTE
+from test_restante_destinations import Taker, dovecot, imap  # pylint: disable=unused-import
 from test_restante_killed import ENOSPC, broken, needs_break_at
 from wire import PATIENCE
 
@@ -100,6 +101,23 @@ def test_mbox_killed_and_others_write(server, client):
     assert at > 10
 
 
+def kill_at_random_moments(server, client, n, seed=3):
+    """Sessions that are killed, until all is fetched; then one that isn't. How many were."""
+    rng = random.Random(seed)
+    kills = 0
+    while server.mails and kills < n:
+        process = subprocess.Popen([str(RESTANTE), 'fetch', *client.account, '--delete'],
+                                   env=client.environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        killer = threading.Timer(rng.uniform(0.02, 0.2), process.kill)
+        killer.start()
+        kills += process.wait(PATIENCE) == -signal.SIGKILL
+        killer.cancel()
+    client.fetch('--delete')
+    assert server.mails == []
+    return kills
+
+
 def test_command_at_random_moments(server, client):
     """The window: what the program has taken, and the state doesn't know yet."""
     out = client.home / 'taken'
@@ -108,18 +126,31 @@ def test_command_at_random_moments(server, client):
     path.chmod(0o755)
     out.write_text('')
     to(client, '--deliver-command', path)
-    rng = random.Random(3)
     server.mails[:] = mails('c', 40)
-    kills = 0
-    while server.mails and kills < 12:
-        process = subprocess.Popen([str(RESTANTE), 'fetch', *client.account, '--delete'],
-                                   env=client.environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        killer = threading.Timer(rng.uniform(0.02, 0.15), process.kill)
-        killer.start()
-        kills += process.wait(PATIENCE) == -signal.SIGKILL
-        killer.cancel()
-    client.fetch('--delete')
+    kills = kill_at_random_moments(server, client, 12)
     taken = out.read_text().split()
-    assert len(set(taken)) == 40 and server.mails == []
+    assert len(set(taken)) == 40
     assert len(taken) - 40 <= kills
+
+
+@pytest.mark.parametrize('where', ['lmtp', 'smtp'])
+def test_server_at_random_moments(server, client, where):
+    """As a program: nothing is lost, and double is at most what was on its way."""
+    taker = Taker(client.home / 'lmtp' if where == 'lmtp' else None)
+    address = f'unix:{client.home}/lmtp' if where == 'lmtp' else f'smtp://127.0.0.1:{taker.listener.getsockname()[1]}'
+    to(client, f'--{where}', address, '--recipient', 'alice@example.org')
+    server.mails[:] = mails('s', 40)
+    expected_mails = {m.octets for m in server.mails}
+    kills = kill_at_random_moments(server, client, 12)
+    taker.close()
+    assert set(taker.taken) == expected_mails
+    assert len(taker.taken) - 40 <= kills
+
+
+def test_imap_at_random_moments(server, client, imap):
+    """The server is asked what it has: nothing is lost, and nothing double."""
+    server.mails[:] = mails('i', 40)
+    expected_mails = sorted(m.octets for m in server.mails)
+    imap()
+    kill_at_random_moments(server, client, 12)
+    assert sorted(m for _, _, m in imap.look()) == expected_mails
