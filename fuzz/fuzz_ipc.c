@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3 || size - 3 > sizeof(union ipc_msg))
 		return 0;
 
-	const enum ipc_role from = (enum ipc_role)(data[0] % IPC_ROLES);
-	const enum ipc_role to = (enum ipc_role)(data[1] % IPC_ROLES);
+	const enum ipc_role from = (enum ipc_role)(data[0] % IPC_PEERS);
+	const enum ipc_role to = (enum ipc_role)(data[1] % IPC_PEERS);
 	const size_t n = size - 3;
 	/* Exactly as long as it came: a look behind its end is found by the sanitizer. */
 	union ipc_msg *const m = malloc(n == 0 ? 1 : n);

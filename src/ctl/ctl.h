@@ -43,6 +43,10 @@ struct ctl {
 	const char *to_tls;
 	const char *to_passwords;
 	bool json;
+
+	/* Which sessions. */
+	const char *user;
+	const char *address;
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -52,6 +56,7 @@ struct ctl_command {
 	const char *arguments;
 	const char *what;
 	bool wants_name; /* or --all, where that is among its options */
+	bool may_name;   /* it may be left out */
 	bool wants_label;
 	bool wants_words;    /* one at least, behind the name */
 	bool may_have_words; /* or --all, which then says nothing of the name */
@@ -68,6 +73,8 @@ enum ctl_option {
 	CTL_SERVICE = 1 << 5,
 	CTL_LIST = 1 << 6,
 	CTL_DEVICE = 1 << 7,
+	CTL_USER = 1 << 12,
+	CTL_ADDRESS = 1 << 13,
 	CTL_ALL = 1 << 16,
 	CTL_DRY_RUN = 1 << 17,
 	CTL_REMOVE_GONE = 1 << 18,
@@ -118,6 +125,10 @@ gid_t ctl_server_group(const struct ctl *ctl);
 
 int ctl_import(struct ctl *ctl);
 int ctl_verify_uidl(struct ctl *ctl);
+
+int ctl_status(struct ctl *ctl);
+int ctl_sessions(struct ctl *ctl);
+int ctl_kick(struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

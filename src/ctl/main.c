@@ -167,6 +167,20 @@ static const struct ctl_command commands[] = {
 	 .verb = "check",
 	 .what = "check the configuration and the file of users",
 	 .run = ctl_config_check},
+	{.group = "status",
+	 .what = "show how the server is",
+	 .options = CTL_JSON,
+	 .run = ctl_status},
+	{.group = "sessions",
+	 .what = "list who is connected",
+	 .options = CTL_USER | CTL_ADDRESS | CTL_JSON,
+	 .run = ctl_sessions},
+	{.group = "kick",
+	 .arguments = "[ID]",
+	 .what = "close sessions, and delete nothing in them",
+	 .may_name = true,
+	 .options = CTL_USER | CTL_ADDRESS,
+	 .run = ctl_kick},
 	{.group = "reload", .what = "make the server read both again", .run = ctl_reload},
 	{.group = "stop", .what = "stop the server when its sessions have ended", .run = ctl_stop},
 };
@@ -201,7 +215,9 @@ static const struct {
 	{"to", "HOST[:PORT]", "verify-uidl: the new server", CTL_TO},
 	{"to-tls", "HOW", "verify-uidl: as --tls", CTL_TO_TLS},
 	{"to-passwords", "FILE", "verify-uidl: when they are others there", CTL_TO_PASSWORDS},
-	{"json", NULL, "verify-uidl: for programs", CTL_JSON},
+	{"json", NULL, "for programs", CTL_JSON},
+	{"user", "USER", "sessions, kick: those of this user", CTL_USER},
+	{"address", "ADDRESS", "sessions, kick: those from this address", CTL_ADDRESS},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -356,6 +372,12 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 	case CTL_TO_PASSWORDS:
 		ctl->to_passwords = value;
 		break;
+	case CTL_USER:
+		ctl->user = value;
+		break;
+	case CTL_ADDRESS:
+		ctl->address = value;
+		break;
 	case CTL_JSON:
 		ctl->json = true;
 		break;
@@ -450,7 +472,7 @@ int main(int argc, char **argv)
 
 	const bool all_names = ctl.all && !command->may_have_words;
 
-	if (command->wants_name && !all_names)
+	if ((command->wants_name && !all_names) || command->may_name)
 		ctl.name = *words != NULL ? *words++ : NULL;
 	if (command->wants_label)
 		ctl.label = *words != NULL ? *words++ : NULL;

@@ -225,7 +225,7 @@ uint16_t listen_port(int fd)
 }
 
 /* 0 when the path is free, or was a socket that nobody listens on and is gone now. */
-static int make_room(const struct place *place, struct err *err)
+static int make_room(const struct place *place, int type, struct err *err)
 {
 	const char *const path = place->address.un.sun_path;
 	struct stat st;
@@ -236,7 +236,7 @@ static int make_room(const struct place *place, struct err *err)
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, EEXIST, "'%s' is there and is not a socket", path);
 
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot make a socket");
@@ -250,7 +250,8 @@ static int make_room(const struct place *place, struct err *err)
 	return r;
 }
 
-int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct err *err)
+static int bind_unix(const char *path, int type, mode_t mode, gid_t group, int *ret_fd,
+		     struct err *err)
 {
 	struct place place = {.address.un.sun_family = AF_UNIX, .n = sizeof(place.address.un)};
 	int r;
@@ -260,11 +261,11 @@ int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct 
 			       "the socket's path '%s' is longer than %zu octets", path,
 			       sizeof(place.address.un.sun_path) - 1);
 	memcpy(place.address.un.sun_path, path, strlen(path) + 1);
-	r = make_room(&place, err);
+	r = make_room(&place, type, err);
 	if (r < 0)
 		return r;
 
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return err_sys(err, errno, "cannot make a socket");
@@ -299,4 +300,14 @@ unlink:
 close:
 	(void)close(fd);
 	return r;
+}
+
+int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct err *err)
+{
+	return bind_unix(path, SOCK_STREAM, mode, group, ret_fd, err);
+}
+
+int listen_unix_packets(const char *path, mode_t mode, int *ret_fd, struct err *err)
+{
+	return bind_unix(path, SOCK_SEQPACKET, mode, (gid_t)-1, ret_fd, err);
 }

@@ -31,6 +31,9 @@ int listen_tcp(const char *host, uint16_t port, int *ret_fds, unsigned n, struct
  */
 int listen_unix(const char *path, mode_t mode, gid_t group, int *ret_fd, struct err *err);
 
+/* The same for packets that keep their bounds (SOCK_SEQPACKET), with its group left. */
+int listen_unix_packets(const char *path, mode_t mode, int *ret_fd, struct err *err);
+
 /*
  * Takes over a listening socket that somebody else has bound: sets what ours have, and
  * says where it is, as it would have been named: "*", an address, or a path with port 0.

@@ -173,6 +173,11 @@ static bool check_together(const struct config *c)
 				"lmtp_listen or smtp_listen");
 		return false;
 	}
+	if (c->control[0] != '\0' && c->n_listen == CONFIG_LISTEN_MAX) {
+		config_complain(&reading, line_of("control"), "more than %d addresses to listen on",
+				CONFIG_LISTEN_MAX);
+		return false;
+	}
 	for (uint32_t i = 0; i < c->n_listen; i++) {
 		if (c->listen[i].protocol == CONFIG_POP3S && !config_has_tls(c)) {
 			config_complain(&reading, line_of("pop3s_listen"),
@@ -209,7 +214,7 @@ static bool check_together(const struct config *c)
 	       is_path("tls_key", c->tls_key) && is_path("tls_client_ca", c->tls_client_ca) &&
 	       is_path("users_file", c->users_file) &&
 	       is_path("app_passwords_file", c->app_passwords_file) && check_oauth(c) &&
-	       is_path("pid_file", c->pid_file);
+	       is_path("control", c->control) && is_path("pid_file", c->pid_file);
 }
 
 static void fill_in(struct config *c)
@@ -219,6 +224,12 @@ static void fill_in(struct config *c)
 	c->hostname[sizeof(c->hostname) - 1] = '\0';
 	if (c->hostname[0] == '\0')
 		memcpy(c->hostname, "localhost", sizeof("localhost"));
+	if (c->control[0] != '\0') {
+		struct config_listen *const l = &c->listen[c->n_listen++];
+
+		*l = (struct config_listen){.protocol = CONFIG_CONTROL};
+		memcpy(l->host, c->control, sizeof(l->host));
+	}
 	if (c->tls_key[0] == '\0')
 		memcpy(c->tls_key, c->tls_certificate, sizeof(c->tls_key));
 }

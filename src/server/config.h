@@ -23,6 +23,7 @@ enum config_protocol {
 	CONFIG_LMTP,
 	CONFIG_SMTP,
 	CONFIG_METRICS,
+	CONFIG_CONTROL,
 	CONFIG_PROTOCOLS
 };
 
@@ -149,6 +150,7 @@ struct config {
 	uint32_t drain_timeout; /* seconds that old sessions have after SIGTERM */
 
 	/* Operation */
+	char control[LIMIT_PATH]; /* UNIX socket for restantectl, also in listen; "": none */
 	char pid_file[LIMIT_PATH];
 	enum log_target log_target;
 	enum log_format log_format;

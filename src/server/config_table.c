@@ -219,6 +219,8 @@ const struct config_row config_rows[] = {
 	/* Operation */
 	{{"metrics_listen", "list", "{}", "addresses where a monitoring system reads metrics by HTTP"},
 	 .kind = LISTEN, .protocol = CONFIG_METRICS},
+	{{"control", "string", "", "UNIX socket that restantectl asks the server by; empty: none"},
+	 TEXT(control)},
 	{{"pid_file", "string", "", "where the master writes its process id; empty: nowhere"},
 	 TEXT(pid_file)},
 	{{"log_target", "choice", "stderr", "stderr or syslog"}, WORD(log_target, target_choices)},

@@ -6,6 +6,7 @@
 
 #include "codec/index/index_record.h"
 #include "codec/mail/mail_trace.h"
+#include "server/config.h"
 
 /* How one member of a message is checked. */
 enum check_kind {
@@ -219,6 +220,28 @@ static const struct row rows[IPC_TYPES] = {
 
 	[IPC_PING] = {"ping", FROM(MASTER), TO_CHILDREN, FD_NEVER, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},
+	[IPC_ASK_STATUS] = {"ask-status", FROM(OPERATOR), FROM(MONITOR), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_plain), NULL, NULL},
+	[IPC_ASK_SESSIONS] = {"ask-sessions", FROM(OPERATOR) | FROM(MONITOR), FROM(MONITOR) | FROM(LISTENER),
+		FD_NEVER, SESSION_SET, sizeof(struct ipc_select), NULL,
+		CHECKS(ZERO(ipc_select, zero), STR(ipc_select, user), STR(ipc_select, remote))},
+	[IPC_KICK] = {"kick", FROM(OPERATOR) | FROM(MONITOR), FROM(MONITOR) | FROM(LISTENER),
+		FD_NEVER, SESSION_SET, sizeof(struct ipc_select), NULL,
+		CHECKS(ZERO(ipc_select, zero), STR(ipc_select, user), STR(ipc_select, remote))},
+	[IPC_SERVER] = {"server", FROM(MONITOR), FROM(OPERATOR), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_server), NULL, CHECKS(STR(ipc_server, version))},
+	[IPC_PROCESS] = {"process", FROM(MONITOR), FROM(OPERATOR), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_process), NULL,
+		CHECKS(MAX(ipc_process, role, IPC_ROLES - 1), MAX(ipc_process, state, IPC_PROCESS_STATES - 1))},
+	[IPC_COMMAND] = {"command", FROM(MONITOR), FROM(OPERATOR), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_command), NULL, CHECKS(STR(ipc_command, name))},
+	[IPC_SESSION] = {"session", FROM(LISTENER) | FROM(MONITOR), FROM(MONITOR) | FROM(OPERATOR),
+		FD_NEVER, SESSION_SET, sizeof(struct ipc_session), NULL,
+		CHECKS(MAX(ipc_session, protocol, CONFIG_SMTP), MAX(ipc_session, state, IPC_SESSION_STATES - 1),
+		       MAX(ipc_session, maildrop, 1), STR(ipc_session, command), STR(ipc_session, tls),
+		       STR(ipc_session, remote), STR(ipc_session, user))},
+	[IPC_DONE] = {"done", FROM(LISTENER) | FROM(MONITOR), FROM(MONITOR) | FROM(OPERATOR),
+		FD_NEVER, SESSION_SET, sizeof(struct ipc_done), NULL, CHECKS(STATUS(ipc_done))},
 	[IPC_PONG] = {"pong", TO_CHILDREN, FROM(MASTER), FD_NEVER, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},
 };

@@ -27,9 +27,11 @@ enum ipc_role {
 	IPC_LISTENER,
 	IPC_AUTH,
 	IPC_STORAGE,
-	IPC_MONITOR, /* metrics */
+	IPC_MONITOR, /* metrics, and what an operator asks */
 	IPC_PAM,     /* users of this machine */
-	IPC_ROLES
+	IPC_ROLES,
+	IPC_OPERATOR = IPC_ROLES, /* restantectl: no process of the master's */
+	IPC_PEERS
 };
 
 enum ipc_type {
@@ -84,6 +86,18 @@ enum ipc_type {
 	/* master to all, and back: all that was said before has been heard, and the loop turns */
 	IPC_PING,
 	IPC_PONG,
+
+	/* operator to monitor, which passes on what is a listener's to say */
+	IPC_ASK_STATUS,   /* answered with IPC_SERVER, IPC_PROCESS and IPC_COMMAND, and IPC_DONE */
+	IPC_ASK_SESSIONS, /* with IPC_SESSION, at most IPC_PAGE of them, and IPC_DONE */
+	IPC_KICK,         /* with IPC_DONE */
+	/* monitor to operator */
+	IPC_SERVER,  /* what it is, and what has been counted */
+	IPC_PROCESS, /* one of its processes */
+	IPC_COMMAND, /* how often one command has come */
+	/* listener to monitor, and on to the operator */
+	IPC_SESSION,
+	IPC_DONE, /* this was all that was asked for */
 	IPC_TYPES
 };
 
@@ -353,6 +367,97 @@ struct ipc_pam_answer {
 	char home[LIMIT_PATH];
 };
 
+/*
+ * IPC_ASK_SESSIONS: those of one listener, younger ones first. IPC_KICK: closes them. head.session
+ * numbers the question, and is its answers'.
+ */
+#define IPC_PAGE 64
+struct ipc_select {
+	struct ipc_head head;
+	uint32_t listener; /* its peer_id */
+	uint32_t zero;
+	uint64_t id; /* ASK_SESSIONS: those after it, 0: from the first; KICK: this one */
+	char user[LIMIT_USER + 1]; /* "": any */
+	char remote[56];           /* "": any */
+};
+
+struct ipc_server {
+	struct ipc_head head;
+	char version[32];
+	uint64_t started;     /* seconds since 1970 */
+	uint64_t reloaded;    /* when the configuration was read that is in use */
+	uint64_t generation;  /* of listeners */
+	uint64_t sessions[4]; /* that are open: POP3, POP3S, LMTP, SMTP */
+	uint64_t logged_in;
+	uint64_t connections; /* from here on: since the start */
+	uint64_t refused_connections;
+	uint64_t logins[3];     /* let in, wrong, failed for the time being */
+	uint64_t deliveries[3]; /* the same of recipients */
+	uint64_t retrieved;     /* messages */
+	uint64_t deleted;
+	uint64_t received_octets;
+	uint64_t sent_octets;
+	uint64_t deaths;             /* of processes that were not told to end */
+	uint64_t waiting[2];         /* now: passwords for a thread, operations for the disk */
+	uint64_t users_away;         /* 1: the last question about a user found no answer */
+	uint64_t certificate_expiry; /* seconds since 1970; 0: no TLS */
+};
+
+enum ipc_process_state { IPC_STARTING, IPC_RUNNING, IPC_DRAINING, IPC_PROCESS_STATES };
+
+struct ipc_process {
+	struct ipc_head head;
+	uint32_t role; /* enum ipc_role */
+	uint32_t id;   /* its peer_id; 0: the master */
+	uint32_t pid;
+	uint32_t state;   /* enum ipc_process_state */
+	uint64_t started; /* seconds since 1970 */
+};
+
+struct ipc_command {
+	struct ipc_head head;
+	char name[16];
+	uint64_t n;  /* since the start */
+	uint64_t ns; /* in all, to the beginning of the reply */
+};
+
+enum ipc_session_state {
+	IPC_SESSION_PROXY,     /* its PROXY header has not come */
+	IPC_SESSION_HANDSHAKE, /* TLS */
+	IPC_SESSION_AUTHORIZATION,
+	IPC_SESSION_TRANSACTION,
+	IPC_SESSION_UPDATE,
+	IPC_SESSION_IDLE,    /* LMTP and SMTP, between messages */
+	IPC_SESSION_MESSAGE, /* and in one */
+	IPC_SESSION_STATES
+};
+
+struct ipc_session {
+	struct ipc_head head;
+	uint32_t listener; /* its peer_id: set by the monitor */
+	uint32_t protocol; /* POP3, POP3S, LMTP, SMTP */
+	uint64_t id;       /* the log's */
+	uint64_t since;    /* seconds since 1970 */
+	uint64_t received_octets;
+	uint64_t sent_octets;
+	uint64_t commands;
+	uint32_t state;    /* enum ipc_session_state */
+	uint32_t maildrop; /* 1: has it, and nobody else can */
+	uint32_t messages; /* in it */
+	uint32_t marked;   /* of them, deleted at QUIT */
+	char command[16];  /* the last one; "": none */
+	char tls[16];      /* its version; "": none */
+	char remote[56];
+	char user[LIMIT_USER + 1]; /* "": not logged in */
+};
+
+struct ipc_done {
+	struct ipc_head head;
+	uint32_t status; /* enum ipc_status; TEMPORARY: that listener isn't there (any more) */
+	uint32_t n;      /* KICK: how many were closed */
+	uint64_t next;   /* ASK_SESSIONS: the id to ask with for more; 0: there are none */
+};
+
 union ipc_msg {
 	struct ipc_head head;
 	struct ipc_plain plain;
@@ -379,6 +484,12 @@ union ipc_msg {
 	struct ipc_pam_find pam_find;
 	struct ipc_pam_verify pam_verify;
 	struct ipc_pam_answer pam_answer;
+	struct ipc_select select;
+	struct ipc_server server;
+	struct ipc_process process;
+	struct ipc_command command;
+	struct ipc_session session;
+	struct ipc_done done;
 };
 
 /*

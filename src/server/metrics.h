@@ -68,6 +68,7 @@ enum metric {
 	METRIC_SESSIONS = METRIC_GAUGES, /* + protocol */
 	METRIC_LOGGED_IN = METRIC_SESSIONS + CONFIG_PROTOCOLS,
 	METRIC_AUTH_WAITING,       /* passwords that wait for a thread */
+	METRIC_USERS_AWAY,         /* 1: the last question about a user found no answer */
 	METRIC_STORAGE_WAITING,    /* operations that are with the disk, or wait for a thread */
 	METRIC_CERTIFICATE_EXPIRY, /* seconds since 1970; in all, the earliest; 0: no TLS */
 	METRICS

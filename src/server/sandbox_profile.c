@@ -85,6 +85,8 @@ static const struct sandbox_rule monitor_rules[] = {
 	ONE("sendmsg", HAS_NONE(2, MSG_FASTOPEN)),
 	ANY("shutdown"), ANY("close"), ANY("getsockname"),
 	ONE("getsockopt", IS(1, IPPROTO_TCP)),
+	/* who asks at the control socket */
+	TWO("getsockopt", IS(1, SOL_SOCKET), IS(2, SO_PEERCRED)),
 	ONE("setsockopt", IS(1, IPPROTO_TCP)),
 	ONE("fcntl", IS(1, F_GETFL)), ONE("fcntl", IS(1, F_SETFL)),
 	ONE("fcntl", IS(1, F_GETFD)), ONE("fcntl", IS(1, F_SETFD)),

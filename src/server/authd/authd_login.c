@@ -206,6 +206,7 @@ bool login_take_user(struct request *r, enum userdb_status status, const struct 
 {
 	struct login *l = r->login;
 
+	authd_users_found(r->ad, status);
 	l->away = status == USERDB_AWAY;
 	if (l->away) {
 		l->has_record = find_known(r);
@@ -272,6 +273,7 @@ static void on_password_verified(struct userdb_query *q, enum userdb_status stat
 	struct request *r = q->owner;
 
 	(void)record;
+	authd_users_found(r->ad, status);
 	if (status == USERDB_AWAY) {
 		request_uncount_trier(r);
 		login_refuse(r, IPC_TEMPORARY, "users-unreadable");

@@ -195,6 +195,7 @@ struct authd {
 	uint64_t seed;                    /* of the hashes: odd */
 	uint8_t salt_key[SCRAM_SALT_KEY]; /* of scram_salt_make_up() */
 	bool draining;
+	bool users_away; /* METRIC_USERS_AWAY */
 };
 
 /* ---- authd_request.c: their life ---- */
@@ -366,6 +367,9 @@ void authd_users_settle(struct authd *ad);
 
 /* No query is running. The loop has to run once more. */
 void authd_users_close(struct authd *ad);
+
+/* A question about a user found this: the metrics learn whether anybody answers. */
+void authd_users_found(struct authd *ad, enum userdb_status status);
 
 /* ---- authd_pam.c: the process that asks PAM ---- */
 

@@ -21,6 +21,7 @@ static void on_looked_up(struct userdb_query *q, enum userdb_status status,
 	enum ipc_status reply = IPC_TEMPORARY;
 	bool quota = false;
 
+	authd_users_found(r->ad, status);
 	switch (status) {
 	case USERDB_FOUND:
 		/* Storage first: the listener may ask for the delivery as soon as it has the reply.

@@ -138,3 +138,14 @@ void authd_users_close(struct authd *ad)
 	while ((u = LIST_FIRST(&ad->all_users)) != NULL)
 		close_users(u);
 }
+
+void authd_users_found(struct authd *ad, enum userdb_status status)
+{
+	const bool away = status == USERDB_AWAY;
+
+	if (away && !ad->users_away)
+		metric_add(METRIC_USERS_AWAY, 1);
+	else if (!away && ad->users_away)
+		metric_sub(METRIC_USERS_AWAY, 1);
+	ad->users_away = away;
+}

@@ -215,7 +215,7 @@ static void tell_sessions(struct listener *l, enum ipc_role peer)
 
 static struct ipc_channel **channel_of(struct listener *l, enum ipc_role peer)
 {
-	return peer == IPC_AUTH ? &l->auth : &l->storage;
+	return peer == IPC_AUTH ? &l->auth : peer == IPC_STORAGE ? &l->storage : &l->monitor;
 }
 
 static void free_channel(uv_handle_t *handle)
@@ -229,11 +229,14 @@ static void on_channel_closed(struct ipc_channel *ch)
 	struct ipc_channel **const place = channel_of(l, ch->peer);
 	const enum ipc_role peer = ch->peer;
 
-	log_event(LOG_LEVEL_WARN, "peer-lost",
-		  log_str("peer", peer == IPC_AUTH ? "auth" : "storage"));
 	assert(*place == ch);
 	*place = NULL;
 	free(ch);
+	/* The monitor is missed by nobody here. */
+	if (peer == IPC_MONITOR)
+		return;
+	log_event(LOG_LEVEL_WARN, "peer-lost",
+		  log_str("peer", peer == IPC_AUTH ? "auth" : "storage"));
 	tell_sessions(l, peer);
 }
 
@@ -241,7 +244,7 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 {
 	struct listener *const l = p->owner;
 
-	if (peer != IPC_AUTH && peer != IPC_STORAGE) {
+	if (peer != IPC_AUTH && peer != IPC_STORAGE && peer != IPC_MONITOR) {
 		(void)close(fd);
 		return;
 	}
@@ -258,14 +261,15 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 	if (*place != NULL) {
 		ipc_channel_close(*place, free_channel);
 		*place = NULL;
-		tell_sessions(l, peer);
+		if (peer != IPC_MONITOR)
+			tell_sessions(l, peer);
 	}
 	*ch = (struct ipc_channel){
 		.owner = l,
 		.self = IPC_LISTENER,
 		.peer = peer,
 		.peer_id = peer_id,
-		.on_message = on_message,
+		.on_message = peer == IPC_MONITOR ? operator_message : on_message,
 		.on_closed = on_channel_closed,
 	};
 
@@ -344,6 +348,8 @@ static void stop(struct process *p)
 		ipc_channel_close(l->auth, free_channel);
 	if (l->storage != NULL)
 		ipc_channel_close(l->storage, free_channel);
+	if (l->monitor != NULL)
+		ipc_channel_close(l->monitor, free_channel);
 	/* The loop runs once more for the callbacks above; l is in use until then. */
 	(void)uv_run(l->loop, UV_RUN_NOWAIT);
 	listener_free(l);

@@ -47,6 +47,7 @@ struct listener {
 	/* Owned; NULL while the other process is away. */
 	struct ipc_channel *auth;
 	struct ipc_channel *storage;
+	struct ipc_channel *monitor; /* also NULL where no operator can ask */
 
 	struct session *sessions; /* Owned: all of them */
 	uint32_t n_sessions;
@@ -81,6 +82,9 @@ bool accept_counts(struct listener *l, uint64_t key);
 
 /* What such a client is told; nothing, where that needs a handshake. */
 struct span accept_refusal(enum config_protocol protocol);
+
+/* operator.c: what the monitor asks for an operator. */
+void operator_message(struct ipc_channel *ch, const union ipc_msg *m, int fd);
 
 /* listener.c: the session's deadline begins anew. */
 void listener_set_timeout(struct listener *l, struct session *s, enum timeout_kind kind);

@@ -218,6 +218,20 @@ static void drained(struct session *s)
 				   : "the server is being stopped, try again later");
 }
 
+static void describe(const struct session *s, struct ipc_session *info)
+{
+	const struct lmtp_session *const p = (const struct lmtp_session *)s;
+
+	info->state = p->state.phase == LMTP_CONNECTED || p->state.phase == LMTP_READY
+			      ? IPC_SESSION_IDLE
+			      : IPC_SESSION_MESSAGE;
+}
+
+static void kicked(struct session *s)
+{
+	lmtp_of(s)->reason = "ended by the operator";
+}
+
 static void ended(struct session *s)
 {
 	struct lmtp_session *const p = lmtp_of(s);
@@ -252,6 +266,8 @@ const struct session_ops lmtp_session_ops = {
 	.timed_out = timed_out,
 	.may_drain = may_drain,
 	.drained = drained,
+	.describe = describe,
+	.kicked = kicked,
 	.ended = ended,
 };
 
@@ -268,5 +284,7 @@ const struct session_ops smtp_session_ops = {
 	.timed_out = timed_out,
 	.may_drain = may_drain,
 	.drained = drained,
+	.describe = describe,
+	.kicked = kicked,
 	.ended = ended,
 };

@@ -310,6 +310,27 @@ static void drained(struct session *s)
 		pop3_err(p, POP3_CODE_SYS_TEMP, "the server is being stopped, try again later");
 }
 
+static void describe(const struct session *s, struct ipc_session *info)
+{
+	const struct pop3_session *const p = (const struct pop3_session *)s;
+
+	info->state = p->waiting == POP3_WAIT_COMMIT   ? IPC_SESSION_UPDATE
+		      : p->state == POP3_AUTHORIZATION ? IPC_SESSION_AUTHORIZATION
+		      : p->state == POP3_TRANSACTION   ? IPC_SESSION_TRANSACTION
+						       : IPC_SESSION_UPDATE;
+	if (!s->logged_in)
+		return;
+	info->maildrop = p->snapshot >= 0;
+	info->messages = p->count;
+	info->marked = p->deleted.marked;
+	memcpy(info->user, p->user, sizeof(info->user));
+}
+
+static void kicked(struct session *s)
+{
+	pop3_of(s)->reason = "ended by the operator";
+}
+
 static void ended(struct session *s)
 {
 	struct pop3_session *const p = pop3_of(s);
@@ -359,5 +380,7 @@ const struct session_ops pop3_session_ops = {
 	.timed_out = timed_out,
 	.may_drain = may_drain,
 	.drained = drained,
+	.describe = describe,
+	.kicked = kicked,
 	.ended = ended,
 };

@@ -145,6 +145,7 @@ void session_time_begin(struct session *s, enum metric_timed timed)
 {
 	s->timed = timed;
 	s->timed_ns = clock_mono_ns();
+	s->commands++;
 }
 
 void session_time_end(struct session *s)
@@ -192,6 +193,7 @@ void session_open(struct listener *l, const struct session_ops *ops, int fd,
 		return;
 	}
 	s->id = s->log_id = new_id(l);
+	s->since = clock_wall_ns() / 1000000000;
 	s->address_key = address_key;
 	s->listen = listen;
 	session_describe(s, from);
@@ -539,6 +541,49 @@ void session_drain(struct session *s)
 		(void)session_flush(s, false);
 		session_close(s);
 	}
+}
+
+static const char *command_name(enum metric_timed timed)
+{
+	static const char *const lmtp[] = {
+		[METRIC_LMTP_RCPT - METRIC_LMTP_RCPT] = "RCPT",
+		[METRIC_LMTP_DATA - METRIC_LMTP_RCPT] = "DATA",
+		[METRIC_LMTP_MESSAGE - METRIC_LMTP_RCPT] = "message",
+	};
+
+	return (unsigned)timed < POP3_VERBS ? pop3_command_row((enum pop3_verb)timed)->name
+					    : lmtp[timed - METRIC_LMTP_RCPT];
+}
+
+bool session_describe_to(const struct session *s, struct ipc_session *info)
+{
+	if (s->_phase == LINGER || s->_phase == CLOSED)
+		return false;
+	info->protocol = s->listen->protocol;
+	info->id = s->log_id;
+	info->since = s->since;
+	info->received_octets = s->conn.received;
+	info->sent_octets = s->conn.sent;
+	info->commands = s->commands;
+	(void)snprintf(info->remote, sizeof(info->remote), "%s", s->remote);
+	if (s->commands > 0)
+		(void)snprintf(info->command, sizeof(info->command), "%s", command_name(s->timed));
+	if (s->_phase == OPEN && conn_is_tls(&s->conn))
+		(void)snprintf(info->tls, sizeof(info->tls), "%s", conn_tls_version(&s->conn));
+	s->ops->describe(s, info);
+	if (s->_phase == PROXIED)
+		info->state = IPC_SESSION_PROXY;
+	else if (s->_phase != OPEN)
+		info->state = IPC_SESSION_HANDSHAKE;
+	return true;
+}
+
+void session_kick(struct session *s)
+{
+	if (s->_phase == LINGER || s->_phase == CLOSED)
+		return;
+	s->ops->kicked(s);
+	session_close(s);
 }
 
 void session_peer_lost(struct session *s, enum ipc_role peer)

@@ -80,6 +80,12 @@ struct session_ops {
 	/* Last words when it does. */
 	void (*drained)(struct session *s);
 
+	/* What an operator sees of it: state, user, maildrop. The rest is filled in already. */
+	void (*describe)(const struct session *s, struct ipc_session *info);
+
+	/* The operator ends it, and ended() follows: a reason for the log. Nothing is said. */
+	void (*kicked)(struct session *s);
+
 	/* Logs, tells auth and storage, frees what the protocol owns. Once. */
 	void (*ended)(struct session *s);
 };
@@ -107,8 +113,10 @@ struct session {
 	uint64_t address_key; /* 0: not counted */
 	uint64_t counted_in;  /* octets that the metrics have of what the connection had */
 	uint64_t counted_out;
-	uint64_t timed_ns; /* when what is timed began; 0: nothing is */
-	enum metric_timed timed;
+	uint64_t timed_ns;       /* when what is timed began; 0: nothing is */
+	enum metric_timed timed; /* or was last, when there have been commands */
+	uint64_t commands;
+	uint64_t since;       /* seconds since 1970 */
 	uint32_t proxy_extra; /* octets of a PROXY header that are still to be skipped */
 	bool proxy_known;     /* all but these have been read */
 
@@ -168,6 +176,12 @@ void session_drain(struct session *s);
 
 /* Auth or storage has gone; calls ops->peer_lost() and goes on. */
 void session_peer_lost(struct session *s, enum ipc_role peer);
+
+/* What an operator is told of it. False: it has ended, and only its last words are on their way. */
+bool session_describe_to(const struct session *s, struct ipc_session *info);
+
+/* The operator doesn't want it: closes it, as if the line had broken. */
+void session_kick(struct session *s);
 
 /* Tells auth and storage to forget the session and takes a new id. */
 void session_renew_id(struct session *s);

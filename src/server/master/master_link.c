@@ -50,22 +50,37 @@ static void link_two(struct child *a, struct child *b)
 /*
  * Again storage is to know a listener before auth can grant it anything: so a new
  * storage is connected with auth last, anybody else with storage first. The monitor
- * speaks with nobody.
+ * speaks with listeners alone, and only for an operator: see is_linked().
  */
 static const enum ipc_role links[IPC_ROLES][IPC_ROLES] = {
 	/* ends with IPC_MASTER, which is connected with everybody */
 	[IPC_STORAGE] = {IPC_LISTENER, IPC_AUTH},
 	[IPC_AUTH] = {IPC_STORAGE, IPC_PAM, IPC_LISTENER},
 	[IPC_PAM] = {IPC_AUTH},
-	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH},
+	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH, IPC_MONITOR},
+	[IPC_MONITOR] = {IPC_LISTENER},
 };
+
+/*
+ * Without a control socket there is nothing that a monitor has to ask a listener, and a monitor
+ * that was taken over by HTTP can ask for nothing. One that was replaced has nobody to ask for.
+ */
+static bool is_linked(const struct master *m, const struct child *a, const struct child *b)
+{
+	const struct child *const monitor = a->role == IPC_MONITOR   ? a
+					    : b->role == IPC_MONITOR ? b
+								     : NULL;
+
+	if (a->control < 0 || b->control < 0)
+		return false;
+	return monitor == NULL || (m->config.control[0] != '\0' && monitor->slot >= 0);
+}
 
 void master_link_all(struct master *m, struct child *c)
 {
 	for (const enum ipc_role *role = links[c->role]; *role != IPC_MASTER; role++) {
 		for (struct child *other = m->children; other != NULL; other = other->next) {
-			if (other != c && other->role == *role && other->control >= 0 &&
-			    c->control >= 0)
+			if (other != c && other->role == *role && is_linked(m, c, other))
 				link_two(c, other);
 		}
 	}

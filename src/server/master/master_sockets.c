@@ -42,7 +42,7 @@ static void bound_free(struct bound *b)
 
 static const char *const protocol_names[] = {
 	[CONFIG_POP3] = "pop3", [CONFIG_POP3S] = "pop3s",     [CONFIG_LMTP] = "lmtp",
-	[CONFIG_SMTP] = "smtp", [CONFIG_METRICS] = "metrics",
+	[CONFIG_SMTP] = "smtp", [CONFIG_METRICS] = "metrics", [CONFIG_CONTROL] = "control",
 };
 
 static int find_group(const char *name, gid_t *ret_gid, struct err *err)
@@ -82,7 +82,9 @@ static int bind_one(const struct config *config, const struct config_listen *l, 
 		return err_sys(err, ENOMEM, "cannot listen");
 	b->listen = *l;
 	b->n = is_unix(l) || l->protocol > CONFIG_SMTP ? 1 : listeners;
-	if (is_unix(l)) {
+	if (l->protocol == CONFIG_CONTROL) {
+		r = listen_unix_packets(l->host, 0600, b->fds, err);
+	} else if (is_unix(l)) {
 		r = find_group(config->lmtp_socket_group, &group, err);
 		if (r == 0)
 			r = listen_unix(l->host, (mode_t)config->lmtp_socket_mode, group, b->fds,

@@ -130,6 +130,8 @@ static void put_mail(struct text *t, const uint64_t *v)
 	family(t, "waiting", "gauge", "Work that waits for a thread or the disk.");
 	put(t, "restante_waiting{process=\"auth\"} %" PRIu64 "\n", v[METRIC_AUTH_WAITING]);
 	put(t, "restante_waiting{process=\"storage\"} %" PRIu64 "\n", v[METRIC_STORAGE_WAITING]);
+	gauge(t, "users_away", "1: the last question about a user found no database that answers.",
+	      v[METRIC_USERS_AWAY]);
 }
 
 static void put_processes(struct text *t, const struct metrics_snapshot *s)
@@ -157,7 +159,7 @@ static void put_processes(struct text *t, const struct metrics_snapshot *s)
 	put(t, "restante_build_info{version=\"%s\"} 1\n", RESTANTE_VERSION);
 }
 
-static const char *timed_name(unsigned timed)
+const char *metrics_timed_name(unsigned timed)
 {
 	static const char *const lmtp[] = {
 		[METRIC_LMTP_RCPT - METRIC_LMTP_RCPT] = "RCPT",
@@ -176,7 +178,7 @@ static void put_times(struct text *t, const uint64_t *v)
 	for (unsigned i = 0; i < METRIC_TIMED; i++) {
 		const uint64_t *const h = v + METRIC_TIME + i * METRIC_HISTOGRAM;
 		const char *const protocol = i < POP3_VERBS ? "pop3" : "lmtp";
-		const char *const name = timed_name(i);
+		const char *const name = metrics_timed_name(i);
 		uint64_t n = 0;
 
 		for (unsigned k = 0; k < METRIC_BUCKETS; k++) {

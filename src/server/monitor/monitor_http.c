@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,9 +17,6 @@
 /* Of one connection: a request's head, and what its answer is sent from. */
 #define MEMORY_BYTES 8192
 #define TEXT_MAX (1U << 20)
-/* The master may lose its core while it changes what is read, on a machine that is busy. */
-#define TRIES 5000
-#define PAUSE_NS 1000000
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const char *type,
 			      struct span text)
@@ -55,18 +51,6 @@ static enum metrics_format wanted_format(struct MHD_Connection *c)
 		       : METRICS_PROMETHEUS;
 }
 
-static bool read_metrics(struct monitor *m)
-{
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-
-	for (int i = 0; i < TRIES; i++) {
-		if (metrics_read(m->process->metrics, &m->now))
-			return true;
-		(void)nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
 static enum MHD_Result answer_metrics(struct monitor *m, struct MHD_Connection *c)
 {
 	static const char *const types[] = {
@@ -78,7 +62,7 @@ static enum MHD_Result answer_metrics(struct monitor *m, struct MHD_Connection *
 	enum MHD_Result done;
 	struct buf text;
 
-	if (m->process->metrics == NULL || !read_metrics(m))
+	if (!monitor_read(m))
 		return complain(c, MHD_HTTP_SERVICE_UNAVAILABLE, "try again\n");
 	buf_init(&text, TEXT_MAX);
 	done = metrics_text(&m->now, format, &text)

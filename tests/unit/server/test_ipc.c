@@ -180,6 +180,62 @@ static const struct member pam_answer[] = {HEAD(ipc_pam_answer),
 					   M(ipc_pam_answer, user, STR, 0),
 					   M(ipc_pam_answer, home, STR, 0),
 					   END};
+static const struct member select_[] = {HEAD(ipc_select),
+					M(ipc_select, listener, ANY, 0),
+					M(ipc_select, zero, ZERO, 0),
+					M(ipc_select, id, ANY, 0),
+					M(ipc_select, user, STR, 0),
+					M(ipc_select, remote, STR, 0),
+					END};
+#define ANY_OF(s, m) M(s, m, ANY, 0)
+static const struct member server[] = {HEAD(ipc_server),
+				       M(ipc_server, version, STR, 0),
+				       ANY_OF(ipc_server, started),
+				       ANY_OF(ipc_server, reloaded),
+				       ANY_OF(ipc_server, generation),
+				       ANY_OF(ipc_server, sessions),
+				       ANY_OF(ipc_server, logged_in),
+				       ANY_OF(ipc_server, connections),
+				       ANY_OF(ipc_server, refused_connections),
+				       ANY_OF(ipc_server, logins),
+				       ANY_OF(ipc_server, deliveries),
+				       ANY_OF(ipc_server, retrieved),
+				       ANY_OF(ipc_server, deleted),
+				       ANY_OF(ipc_server, received_octets),
+				       ANY_OF(ipc_server, sent_octets),
+				       ANY_OF(ipc_server, deaths),
+				       ANY_OF(ipc_server, waiting),
+				       ANY_OF(ipc_server, users_away),
+				       ANY_OF(ipc_server, certificate_expiry),
+				       END};
+static const struct member process[] = {HEAD(ipc_process),
+					M(ipc_process, role, MAX, IPC_ROLES - 1),
+					ANY_OF(ipc_process, id),
+					ANY_OF(ipc_process, pid),
+					M(ipc_process, state, MAX, IPC_DRAINING),
+					ANY_OF(ipc_process, started),
+					END};
+static const struct member command[] = {HEAD(ipc_command), M(ipc_command, name, STR, 0),
+					ANY_OF(ipc_command, n), ANY_OF(ipc_command, ns), END};
+static const struct member session_[] = {HEAD(ipc_session),
+					 ANY_OF(ipc_session, listener),
+					 M(ipc_session, protocol, MAX, 3),
+					 ANY_OF(ipc_session, id),
+					 ANY_OF(ipc_session, since),
+					 ANY_OF(ipc_session, received_octets),
+					 ANY_OF(ipc_session, sent_octets),
+					 ANY_OF(ipc_session, commands),
+					 M(ipc_session, state, MAX, IPC_SESSION_MESSAGE),
+					 M(ipc_session, maildrop, MAX, 1),
+					 ANY_OF(ipc_session, messages),
+					 ANY_OF(ipc_session, marked),
+					 M(ipc_session, command, STR, 0),
+					 M(ipc_session, tls, STR, 0),
+					 M(ipc_session, remote, STR, 0),
+					 M(ipc_session, user, STR, 0),
+					 END};
+static const struct member done[] = {HEAD(ipc_done), M(ipc_done, status, MAX, STATUS),
+				     ANY_OF(ipc_done, n), ANY_OF(ipc_done, next), END};
 
 enum fd { NEVER, ALWAYS, WHEN_OK };
 
@@ -262,6 +318,22 @@ static const struct row {
 	{IPC_PAM_CANCEL, A(AUTH), A(PAM), NEVER, true, sizeof(struct ipc_plain), plain, 0, 0, 0},
 	{IPC_PAM_ANSWER, A(PAM), A(AUTH), NEVER, true, sizeof(struct ipc_pam_answer), pam_answer, 0,
 	 0, 0},
+	{IPC_ASK_STATUS, A(OPERATOR), A(MONITOR), NEVER, true, sizeof(struct ipc_plain), plain, 0,
+	 0, 0},
+	{IPC_ASK_SESSIONS, A(OPERATOR) | A(MONITOR), A(MONITOR) | A(LISTENER), NEVER, true,
+	 sizeof(struct ipc_select), select_, 0, 0, 0},
+	{IPC_KICK, A(OPERATOR) | A(MONITOR), A(MONITOR) | A(LISTENER), NEVER, true,
+	 sizeof(struct ipc_select), select_, 0, 0, 0},
+	{IPC_SERVER, A(MONITOR), A(OPERATOR), NEVER, true, sizeof(struct ipc_server), server, 0, 0,
+	 0},
+	{IPC_PROCESS, A(MONITOR), A(OPERATOR), NEVER, true, sizeof(struct ipc_process), process, 0,
+	 0, 0},
+	{IPC_COMMAND, A(MONITOR), A(OPERATOR), NEVER, true, sizeof(struct ipc_command), command, 0,
+	 0, 0},
+	{IPC_SESSION, A(LISTENER) | A(MONITOR), A(MONITOR) | A(OPERATOR), NEVER, true,
+	 sizeof(struct ipc_session), session_, 0, 0, 0},
+	{IPC_DONE, A(LISTENER) | A(MONITOR), A(MONITOR) | A(OPERATOR), NEVER, true,
+	 sizeof(struct ipc_done), done, 0, 0, 0},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -415,8 +487,8 @@ static void test_roles(void **state)
 		const struct row *const row = &rows[i];
 		const size_t n = make(row, &m, 0);
 
-		for (unsigned from = 0; from < IPC_ROLES; from++) {
-			for (unsigned to = 0; to < IPC_ROLES; to++) {
+		for (unsigned from = 0; from < IPC_PEERS; from++) {
+			for (unsigned to = 0; to < IPC_PEERS; to++) {
 				const bool right = (row->from >> from & 1) && (row->to >> to & 1);
 
 				assert_int_equal(ipc_check(&m, n, row->fd == ALWAYS,
