@@ -47,6 +47,10 @@ struct ctl {
 	/* Which sessions. */
 	const char *user;
 	const char *address;
+
+	/* How often, and how long between. */
+	const char *count;
+	const char *interval;
 };
 
 /* One row a command: restantectl --help and a test of the manual read it. */
@@ -75,6 +79,8 @@ enum ctl_option {
 	CTL_DEVICE = 1 << 7,
 	CTL_USER = 1 << 12,
 	CTL_ADDRESS = 1 << 13,
+	CTL_COUNT = 1 << 14,
+	CTL_INTERVAL = 1 << 15,
 	CTL_ALL = 1 << 16,
 	CTL_DRY_RUN = 1 << 17,
 	CTL_REMOVE_GONE = 1 << 18,
@@ -129,6 +135,7 @@ int ctl_verify_uidl(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
 int ctl_sessions(struct ctl *ctl);
 int ctl_kick(struct ctl *ctl);
+int ctl_top(struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);

@@ -181,6 +181,10 @@ static const struct ctl_command commands[] = {
 	 .may_name = true,
 	 .options = CTL_USER | CTL_ADDRESS,
 	 .run = ctl_kick},
+	{.group = "top",
+	 .what = "show what the server does now, again and again",
+	 .options = CTL_COUNT | CTL_INTERVAL,
+	 .run = ctl_top},
 	{.group = "reload", .what = "make the server read both again", .run = ctl_reload},
 	{.group = "stop", .what = "stop the server when its sessions have ended", .run = ctl_stop},
 };
@@ -218,6 +222,8 @@ static const struct {
 	{"json", NULL, "for programs", CTL_JSON},
 	{"user", "USER", "sessions, kick: those of this user", CTL_USER},
 	{"address", "ADDRESS", "sessions, kick: those from this address", CTL_ADDRESS},
+	{"count", "N", "top: so many pages; without end on a terminal, else one", CTL_COUNT},
+	{"interval", "SECONDS", "top: from one page to the next; 2 when not given", CTL_INTERVAL},
 };
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -377,6 +383,12 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_ADDRESS:
 		ctl->address = value;
+		break;
+	case CTL_COUNT:
+		ctl->count = value;
+		break;
+	case CTL_INTERVAL:
+		ctl->interval = value;
 		break;
 	case CTL_JSON:
 		ctl->json = true;

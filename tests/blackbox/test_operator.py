@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What an operator sees of the server that runs, and does to its sessions: restantectl status,
-sessions and kick."""
+sessions, kick and top."""
+import fcntl
 import json
 import os
 import re
+import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -207,7 +211,8 @@ def test_kick_by_the_logs_id_and_by_address(daemon):
 
 @pytest.mark.parametrize('args', [
     ('kick',), ('kick', '1.00'), ('kick', 'x.0123456789abcdef'), ('kick', '--address', 'localhost'),
-    ('kick', '1.0123456789abcdef', '--user', 'x'), ('sessions', 'x'), ('status', '--user', 'x')])
+    ('kick', '1.0123456789abcdef', '--user', 'x'), ('sessions', 'x'), ('status', '--user', 'x'),
+    ('top', '--count', '0'), ('top', '--interval', 'x')])
 def test_mistakes(daemon, args):
     done = ctl(daemon, *args)
     assert (done.returncode, done.stdout) == (64, '')
@@ -307,3 +312,72 @@ def test_the_password_is_nowhere(daemon):
     user = daemon.user()
     with daemon.wire(user):
         assert PASSWORD.encode() not in daemon.ctl('sessions', '--json').stdout
+
+
+def test_top_elsewhere_is_one_page(daemon):
+    """What was done between its two looks, and by whom."""
+    user = daemon.user()
+    daemon.deliver(user)
+    with daemon.wire(user) as wire:
+        with subprocess.Popen([RESTANTECTL, '-c', daemon.conf, 'top', '--interval', '1'],
+                              stdout=subprocess.PIPE, text=True) as top:
+            while top.poll() is None:
+                wire.retr(1)
+            text = top.stdout.read()
+    assert '\033' not in text
+    assert len(re.findall('^restanted ', text, re.M)) == 1
+    assert float(re.search(r'^RETR +([\d.]+) ', text, re.M)[1]) > 1
+    found = re.search(rf'^{user} +1 +([\d.]+) +(\S+) +(\S+)$', text, re.M)
+    assert found and float(found[1]) > 2 and found[3] != '0'
+    assert re.search(r'^ *\d+  listener +\d+  \w+ +[\d.]+%', text, re.M)
+
+
+def terminal(daemon, *args):
+    """restantectl on a terminal of 60 by 12: the process, and our side of that terminal."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack('HHHH', 12, 60, 0, 0))
+    process = subprocess.Popen([RESTANTECTL, '-c', daemon.conf, *args], stdin=its, stdout=its)
+    return process, ours, its
+
+
+def read_until(fd, octets):
+    text = b''
+    while octets not in text:
+        assert select.select([fd], [], [], PATIENCE)[0], text
+        text += os.read(fd, 65536)
+    return text
+
+
+def test_top_on_a_terminal(daemon):
+    """Anew each time, no larger than the terminal, and as it was when q ends it."""
+    process, ours, its = terminal(daemon, 'top', '--interval', '1')
+    try:
+        before = termios.tcgetattr(its)[3] | termios.ICANON | termios.ECHO
+        text = read_until(ours, b'\033[?25l\033[H\033[2Jrestanted ')
+        text += read_until(ours, b'\033[H\033[2Jrestanted ')
+        page = text.split(b'\033[H\033[2J')[1].decode()
+        assert len(page.splitlines()) <= 11
+        assert max(len(line) for line in page.splitlines()) <= 60
+        os.write(ours, b'q')
+        read_until(ours, b'\033[?25h')
+        assert process.wait(PATIENCE) == 0
+        assert termios.tcgetattr(its)[3] == before
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+        os.close(ours)
+        os.close(its)
+
+
+def test_top_ends_by_count_and_signal(daemon):
+    process, ours, its = terminal(daemon, 'top', '--count', '1')
+    assert process.wait(PATIENCE) == 0
+    os.close(ours)
+    os.close(its)
+    process, ours, its = terminal(daemon, 'top')
+    read_until(ours, b'restanted ')
+    process.send_signal(signal.SIGINT)
+    read_until(ours, b'\033[?25h')
+    assert process.wait(PATIENCE) == 0
+    os.close(ours)
+    os.close(its)
