@@ -262,6 +262,26 @@ def test_deferred_while_the_disk_is_full(servers):
         subprocess.run(['umount', '-l', str(path)], check=True)
 
 
+def test_deferred_while_a_maildrop_is_full(servers):
+    """It stays in Postfix's queue, and comes when the user has deleted something."""
+    daemon, postfix = servers
+    user = daemon.user()
+    daemon.ctl('user', 'set', user, 'quota_messages=1')
+    for subject in (b'first', b'second'):
+        postfix.sendmail('sender@example.net', [at(user)], b'Subject: %s\n\nx\n' % subject)
+        postfix.wait_for(f'to=<{at(user)}>.*status=(?:sent|deferred)', 2 if subject == b'second' else 1)
+    postfix.wait_for(f'to=<{at(user)}>.*status=deferred .*said: 452 4.2.2 ')
+    assert not postfix.is_empty()
+    with daemon.wire(user) as wire:
+        assert b'\r\nSubject: first\r\n' in wire.retr(1)
+        wire.ok('DELE 1')
+        wire.quit()
+    postfix.command('postqueue', '-f')
+    postfix.wait_until_delivered()
+    [text] = messages(daemon, user)
+    assert b'\r\nSubject: second\r\n' in text
+
+
 def test_deferred_while_restante_is_away(servers):
     """Killed, with mail coming in: Postfix keeps it, and later all of it is there, once."""
     daemon, postfix = servers
