@@ -136,6 +136,7 @@ struct config {
 	uint64_t quota_grace;     /* octets by which the last message may exceed a quota */
 	uint32_t login_delay_max; /* seconds; 0: login_delay */
 	uint32_t expire_days_min; /* 0: expire_days */
+	uint32_t expire_interval; /* seconds from one look at a maildrop to the next */
 	struct maildrop_rules rules; /* of users who have none of their own */
 
 	/* Limits */

@@ -196,6 +196,8 @@ const struct config_row config_rows[] = {
 	 .kind = RULE},
 	{{"expire_days_min", "number", "0", "the fewest expire_days of any user; 0: expire_days"},
 	 NUM(expire_days_min, 0, 36500)},
+	{{"expire_interval", "duration", "6h", "how often each maildrop is looked through for old mail"},
+	 SECONDS(expire_interval, 1, 30 * DAY)},
 
 	/* Limits */
 	{{"listeners", "number", "0", "listener processes; 0: one a core"}, NUM(listeners, 0, 256)},

@@ -80,3 +80,17 @@ def test_never_is_the_default(shared):
     shared.replace_users(f'{user}:{{PLAIN}}{PASSWORD}::::::expire_days=1\n')
     assert shared.count(user) == 1
     assert 'expire_days: 0 (own)\n' in shared.ctl('user', 'show', user).stdout.decode()
+
+
+def test_by_the_clock(make_daemon):
+    """Nobody logs in and no mail comes in: what grows old goes all the same."""
+    daemon = make_daemon(expire_days=30, expire_interval=1)
+    user = daemon.user()
+    daemon.deliver(user)
+    assert daemon.count(user) == 1
+    for i in range(2):
+        since = daemon.mark()
+        old, young = age(daemon, user, 31 + i), age(daemon, user, 29 - i)
+        daemon.wait_for(f'event=expired user={user} messages=1', since)
+        assert not old.exists() and young.exists()
+    assert daemon.count(user) == 3

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * EXPIRE (RFC 2449 section 6.7): what is older than the maildrop's expire_days is deleted,
- * by the same steps as at QUIT. Each maildrop is looked through every six hours: at a login, before
- * its session sees it, or by a sweep that takes one after the other and lets others go first.
+ * by the same steps as at QUIT. Each maildrop is looked through every expire_interval: at a login,
+ *before its session sees it, or by a sweep that takes one after the other and lets others go first.
  *
  *	places ─► due 10:00 ─► due 10:07 ─► due 15:59      sorted; the sweep takes the first
  *
@@ -18,8 +18,7 @@
 #include "base/log.h"
 #include "server/stored/stored_priv.h"
 
-#define AGAIN_MS (UINT64_C(6) * 3600 * 1000)
-/* One that is in use, or failed. */
+/* One that is in use, or failed, if that is sooner than expire_interval. */
 #define RETRY_MS (UINT64_C(10) * 60 * 1000)
 /* Between two of a sweep. */
 #define PAUSE_MS 200
@@ -127,6 +126,11 @@ static int expire(struct stored *sd, const struct store_owner *owner, uint32_t d
 	return now > age ? store_expire(sd->store, owner, now - age, ret_removed, err) : 0;
 }
 
+static uint64_t again_ms(const struct stored *sd)
+{
+	return (uint64_t)sd->process->config->expire_interval * 1000;
+}
+
 /* ---- the sweep ---- */
 
 static void work(uv_work_t *work)
@@ -152,7 +156,8 @@ static void done(uv_work_t *work, int status)
 	sd->swept = NULL;
 	if (p->r != -EBUSY)
 		log_expired(p->user, p->removed, p->r, &p->err);
-	put(sd, p, clock_mono_ms() + (p->r < 0 ? RETRY_MS : AGAIN_MS));
+	put(sd, p,
+	    clock_mono_ms() + (p->r < 0 && RETRY_MS < again_ms(sd) ? RETRY_MS : again_ms(sd)));
 	if (p->stale)
 		forget(sd, p);
 	start_timer(sd);
@@ -247,7 +252,7 @@ bool expire_is_due(struct stored *sd, const struct ipc_grant *g)
 	if (p->due_ms > clock_mono_ms())
 		return false;
 	TAILQ_REMOVE(&sd->places, p, places);
-	put(sd, p, clock_mono_ms() + AGAIN_MS);
+	put(sd, p, clock_mono_ms() + again_ms(sd));
 	return true;
 }
 
