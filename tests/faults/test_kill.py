@@ -7,6 +7,10 @@ What was promised must hold whatever dies and whenever:
   a QUIT that was answered +OK has deleted all that was marked, for ever; one that wasn't has deleted
   all of it or nothing; a session that ends without QUIT has deleted nothing;
   no message is ever seen in part, and no maildrop stays locked.
+
+For two of the users DELE hides, or moves to the trash: the same must hold of what they see, and at
+the end restantectl undelete brings back all that they have deleted, whole and once. A third one has
+a maildrop of two folders, and both of them mail.
 """
 import os
 import random
@@ -23,6 +27,8 @@ SENDERS = 3
 WAITING = 30             # messages of a user: a reader must come to the end of them between two kills
 LIVES = 40               # of the server
 KILLS_IN_A_LIFE = (3, 5)  # with more, the master begins to wait before it starts a child again
+HIDES, TRASHES, HAS_JUNK = 1, 2, 3  # users
+RULES = {HIDES: 'dele=hide', TRASHES: 'dele=trash', HAS_JUNK: 'folders=INBOX,Junk'}
 SEED = int(os.environ.get('RESTANTE_SEED') or time.time_ns() % 1_000_000)
 
 
@@ -297,6 +303,39 @@ def kill_one(daemon, chance):
     return None
 
 
+def junk_comes_in(daemon, truth):
+    """Into the other folder, by another program."""
+    top = daemon.maildir(f'user{HAS_JUNK}') / '.Junk'
+    for part in (top, top / 'new', top / 'cur', top / 'tmp'):
+        if not part.exists():
+            part.mkdir()
+            daemon.give_to_nobody(part)
+    if HAS_JUNK not in truth.has_room():
+        return
+    for _ in range(3):
+        number = truth.send([HAS_JUNK])
+        daemon.store(f'user{HAS_JUNK}', b'Return-Path: <>\r\n' + text_of(number),
+                     f'{int(time.time())}.M{number}P1.junk', '.Junk/new')
+        truth.accepted(number, HAS_JUNK)
+
+
+def bring_back(daemon, truth):
+    """All that was deleted by those for whom that isn't the end of it."""
+    for user in (HIDES, TRASHES):
+        said = daemon.ctl('undelete', f'user{user}', '--all').stdout
+        count = int(re.fullmatch(rb'brought back (\d+) messages?\n', said)[1])
+        with daemon.wire(f'user{user}') as wire:
+            numbers = [number_of(wire.retr(n)) for n in wire.sizes()]
+            wire.quit()
+        promise(len(set(numbers)) == len(numbers), f'user{user} has one twice: {sorted(numbers)}')
+        missing = (truth.here[user] | truth.gone[user]) - set(numbers)
+        promise(not missing, f'user{user}: lost in undelete: {missing}')
+        strange = set(numbers) - truth.here[user] - truth.gone[user] - truth.maybe[user]
+        promise(not strange, f'user{user}: from nowhere: {strange}')
+        promise(count == len(truth.gone[user]), f'user{user}: {count} of {len(truth.gone[user])}')
+        assert count > 0
+
+
 def check_files(daemon):
     """Nothing lies about that is no message, nor a journal of what was never finished."""
     for path in daemon.mail.rglob('*'):
@@ -308,9 +347,12 @@ def test_kill(make_daemon):
     print(f'RESTANTE_SEED={SEED}')
     chance = random.Random(SEED)
     daemon = make_daemon()
+    for user, rule in RULES.items():
+        daemon.ctl('user', 'set', f'user{user}', rule)
     kills = {'storage': 0, 'listener': 0, 'auth': 0, 'master': 0}
     with Load(daemon) as load:
         for life in range(LIVES):
+            junk_comes_in(daemon, load.truth)
             if life > 0:
                 daemon.start()
             for _ in range(chance.randint(*KILLS_IN_A_LIFE)):
@@ -336,6 +378,7 @@ def test_kill(make_daemon):
             numbers = [number_of(wire.retr(n)) for n in wire.sizes()]
             wire.quit()
         load.truth.look(reader.number, expected, numbers)
+    bring_back(daemon, load.truth)
     check_files(daemon)
     sent = load.truth.last
     print(f'{kills}; {sent} messages sent; '
