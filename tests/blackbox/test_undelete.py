@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What DELE means, which folders make up a maildrop, and how many of its messages are listed."""
+import imaplib
 import os
 import time
 
 import pytest
 
-from harness import PASSWORD
+from harness import PASSWORD, Port
+from old_servers import Dovecot
 
 DAY = 86400
 
@@ -92,6 +94,49 @@ def test_trash_is_a_folder_of_maildirpp(shared):
     assert sorted(p.name for p in trash.iterdir() if p.is_dir())[:3] == ['cur', 'new', 'tmp']
     files = [p for folder in ('new', 'cur') for p in (trash / folder).iterdir()]
     assert len(files) == 1 and b'Subject: 1\r\n' in files[0].read_bytes()
+
+
+class Imap(imaplib.IMAP4_stream):
+    """Dovecot's IMAP server on a pipe, as that user."""
+
+    def __init__(self, dovecot, user):
+        super().__init__(f'doveadm -c {dovecot.conf} exec imap -u {user} 2>/dev/null')
+
+
+@pytest.fixture
+def dovecot(shared):
+    place = Port()
+    place.socket.close()
+    server = Dovecot(shared, port=place.number)
+    yield server
+    server.stop()
+
+
+def test_imap_sees_the_trash(shared, dovecot):
+    """What DELE moved is in Dovecot's folder; and what Dovecot moves back is mail again."""
+    daemon = shared
+    user = user_with(daemon, 3, 'dele=trash')
+    before = uidls(daemon, user)
+    delete(daemon, user, 1, 2)
+    with Imap(dovecot, user) as imap:
+        assert any(line.endswith(b' Trash') for line in imap.list()[1])
+        assert imap.select()[1] == [b'1']
+        assert imap.select('Trash')[1] == [b'2']
+        texts = [imap.fetch(str(n), '(BODY.PEEK[])')[1][0][1] for n in (1, 2)]
+        assert [t[t.index(b'Subject'):] for t in texts] == [sent(1), sent(2)]
+        imap.copy('1', 'INBOX')
+        imap.store('1', '+FLAGS', r'(\Deleted)')
+        imap.expunge()
+    # Under its name, so it is the message that it was.
+    assert uidls(daemon, user) == [before[0], before[2]]
+    assert [k[0] for k in kept(daemon, user)] == [before[1]]
+    assert undelete(daemon, user, '--all') == b'brought back 1 message\n'
+    assert uidls(daemon, user) == before
+    delete(daemon, user, 1)
+    assert uidls(daemon, user) == before[1:]
+    assert undelete(daemon, user, before[0]) == b'brought back 1 message\n'
+    with Imap(dovecot, user) as imap:
+        assert imap.select()[1] == [b'3'] and imap.select('Trash')[1] == [b'0']
 
 
 @pytest.mark.parametrize('how', ['hide', 'trash'])

@@ -6,6 +6,7 @@
 #include "store_help.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -394,6 +395,84 @@ static void test_trash_is_a_folder(void **state)
 	/* A message that is deleted there would be where it is. */
 	(void)snprintf(both.folders, sizeof(both.folders), "INBOX Trash");
 	assert_int_equal(try_as(h, &both), -EINVAL);
+}
+
+static void put_back(struct help *h)
+{
+	char pattern[HELP_PATH_MAX * 2];
+	char to[HELP_PATH_MAX * 2];
+	glob_t found;
+
+	/* As it was, or with its sizes. */
+	(void)snprintf(pattern, sizeof(pattern), "%s/.Trash/*/2.b*", h->maildrop);
+	(void)snprintf(to, sizeof(to), "%s/new/2.b", h->maildrop);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	assert_int_equal(rename(found.gl_pathv[0], to), 0);
+	globfree(&found);
+}
+
+/* Not by us: then it is a message like any other, and isn't deleted a second time. */
+static void test_somebody_puts_it_back(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop_rules some_days = trash;
+
+	if (strcmp(driver, "maildir") != 0)
+		skip();
+	some_days.dele_days = 3;
+	help_make_maildir(h->maildrop);
+	help_write("Subject: 1\r\n\r\n", "%s/new/1.a", h->maildrop);
+	help_write("Subject: 2\r\n\r\n", "%s/new/2.b", h->maildrop);
+	help_write("Subject: 3\r\n\r\n", "%s/new/3.c", h->maildrop);
+	assert_int_equal(delete_as(h, &some_days, 2, 0), 1);
+	expect(h, &some_days, "1 3 ");
+	put_back(h);
+	expect(h, &some_days, "1 2 3 ");
+	assert_int_equal(kept_of(h, &trash).count, 0);
+	assert_int_equal(undelete_all(h, &trash), 0);
+	days_ahead = 4;
+	expect(h, &some_days, "1 2 3 ");
+
+	/* And its days begin when it is deleted again, in whatever way. */
+	assert_int_equal(delete_as(h, &some_days, 2, 0), 1);
+	expect(h, &some_days, "1 3 ");
+	days_ahead = 6;
+	expect(h, &some_days, "1 3 ");
+	assert_int_equal(kept_of(h, &trash).count, 1);
+	put_back(h);
+	expect(h, &some_days, "1 2 3 ");
+	some_days.dele = MAILDROP_DELE_HIDE;
+	assert_int_equal(delete_as(h, &some_days, 2, 0), 1);
+	expect(h, &trash, "1 3 ");
+	assert_int_equal(undelete_all(h, &trash), 1);
+	expect(h, &some_days, "1 2 3 ");
+}
+
+/* What couldn't be moved stays out of sight, also when others could be moved after it. */
+static void test_trash_that_is_in_the_way(void **state)
+{
+	struct help *const h = *state;
+	struct maildrop *m;
+	char path[HELP_PATH_MAX * 2];
+
+	if (strcmp(driver, "maildir") != 0)
+		skip();
+	deliver(h, 1, 3);
+	(void)snprintf(path, sizeof(path), "%s/.Trash", h->maildrop);
+	help_write("no folder", "%s", path);
+	assert_int_equal(delete_as(h, &trash, 1, 0), 1);
+	expect(h, &trash, "2 3 ");
+	expect(h, &plain, "2 3 ");
+
+	/* QUIT moves the one that it deletes; the other goes with the next session. */
+	m = open_as(h, &trash);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(quit_with(m, 1, 0), 1);
+	expect(h, &plain, "3 ");
+	expect(h, &trash, "3 ");
+	assert_int_equal(undelete_all(h, &trash), 2);
+	expect(h, &trash, "1 2 3 ");
 }
 
 static void test_usage_is_of_what_is_there(void **state)
@@ -857,6 +936,8 @@ int main(int argc, char **argv)
 		TEST(test_trashed_goes_for_good),
 		TEST(test_hide_is_as_exclusive),
 		TEST(test_trash_is_a_folder),
+		TEST(test_somebody_puts_it_back),
+		TEST(test_trash_that_is_in_the_way),
 		TEST(test_usage_is_of_what_is_there),
 		TEST(test_folders_are_one),
 		TEST(test_delete_in_folders),

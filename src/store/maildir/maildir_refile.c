@@ -59,9 +59,11 @@ static int drop_name(struct refiling *w, int dir_fd, const char *name, const cha
 {
 	const int r = is_twin(dir_fd, name, w->to_fd, to);
 
+	if (r == -ENOENT && w->renamed)
+		return 0;
 	/* One that couldn't be moved stays what it is. */
 	if (r <= 0)
-		return r == -ENOENT && !w->renamed ? r : 0;
+		return r;
 	return sys_unlinkat(dir_fd, name, 0) < 0 ? -errno : 0;
 }
 

@@ -145,7 +145,10 @@ static bool is_there(const struct admin *a, const struct view_entry *e, bool *re
 						    : NULL;
 
 	*ret_in_trash = key != NULL && key->seen;
-	return *ret_in_trash || (slot != NULL && slot->seen);
+	/* A later entry says the same. */
+	if (slot == NULL || slot->uidl.p != e->uidl.p)
+		return false;
+	return *ret_in_trash || (view_slot_hides(slot) && slot->seen);
 }
 
 int maildrop_deleted(struct store *s, const struct store_owner *owner, maildrop_kept *found,

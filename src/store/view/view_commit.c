@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "store/index.h"
+
 int view_devices(const struct view *v, struct view_devices *ret, struct err *err)
 {
 	const uint64_t patience = (uint64_t)v->owner.rules.device_days * VIEW_DAY;
@@ -68,12 +70,51 @@ static int move_marked(struct view *v, struct err *err)
 	return r;
 }
 
+/* Is a message still where it was, that was to be moved some other time and couldn't be? */
+static bool is_left(const struct view_folder *f, const struct view_set *set, unsigned int folder)
+{
+	struct index_reader reader;
+	struct index_record record;
+	bool left = index_reader_init(&reader, f->m->snapshot_fd, f->m->count) < 0;
+	int got = 1;
+
+	for (uint32_t n = 1; !left && got != 0; n++) {
+		got = index_reader_next(&reader, &record);
+		if (got > 0 && (record.flags & INDEX_AWAY) == 0 && !maildrop_is_marked(f->m, n)) {
+			const struct view_slot *const slot = view_set_find(
+				set, folder, index_record_uidl(&record));
+
+			left = slot != NULL && slot->pending;
+		}
+		left = left || got < 0;
+	}
+	index_reader_done(&reader);
+	return left;
+}
+
+/* What is marked was moved: was it all that had to be? */
+static bool all_are_moved(const struct view *v)
+{
+	struct view_loaded deleted;
+	struct view_set set = {0};
+	bool all;
+
+	if (view_load(v, VIEW_LIST_DELETED, &deleted, NULL) < 0)
+		return false;
+	all = view_set_add(&set, v, &deleted, 0) == 0 && !view_list_has_strange(v, &deleted);
+	for (unsigned int i = 0; i < v->n_folders && all; i++)
+		all = v->folders[i].m == NULL || !is_left(&v->folders[i], &set, i);
+	view_set_done(&set);
+	view_loaded_done(&deleted);
+	return all;
+}
+
 int view_trash_marked(struct view *v, struct err *err)
 {
 	const int r = move_marked(v, err);
 
 	/* If this can't be written, they are looked for once more and found to be there. */
-	if (r == 0)
+	if (r == 0 && all_are_moved(v))
 		(void)view_list_add(v, VIEW_LIST_DELETED, VIEW_MOVED, NULL, 0, NULL);
 	return r;
 }

@@ -104,13 +104,25 @@ int view_list_add(const struct view *v, const char *list, enum view_kind kind,
 	return r;
 }
 
+/* How many entries stand before the last VIEW_MOVED. */
+static size_t count_moved(const struct view_loaded *l)
+{
+	struct view_reader entries = view_list_entries(l->whole);
+	struct view_entry e;
+	size_t moved = 0;
+
+	for (size_t n = 0; view_list_next(&entries, &e); n++)
+		moved = e.kind == VIEW_MOVED ? n : moved;
+	return moved;
+}
+
 int view_list_rewrite(const struct view *v, const char *list, const struct view_loaded *l,
 		      view_drop *drop, void *arg, struct err *err)
 {
 	struct view_reader entries = view_list_entries(l->whole);
+	const size_t moved = count_moved(l);
 	struct view_entry e;
 	struct view_batch b;
-	bool moved = false;
 	struct buf out;
 	int r;
 
@@ -118,14 +130,11 @@ int view_list_rewrite(const struct view *v, const char *list, const struct view_
 	r = view_list_new(&out);
 	if (r == 0)
 		r = view_batch_begin(&b, &out);
-	while (r == 0 && view_list_next(&entries, &e)) {
-		moved = e.kind == VIEW_MOVED || (moved && e.kind != VIEW_TRASHED);
-		if (e.kind != VIEW_MOVED && !drop(arg, &e))
+	/* One VIEW_MOVED does for all. */
+	for (size_t n = 0; r == 0 && view_list_next(&entries, &e); n++) {
+		if (e.kind == VIEW_MOVED ? n == moved : !drop(arg, &e))
 			r = view_batch_put(&b, &e);
 	}
-	/* One for all; without it they would be looked for, and found to be moved. */
-	if (r == 0 && moved)
-		r = view_batch_put(&b, &(struct view_entry){.kind = VIEW_MOVED, .seconds = v->now});
 	if (r == 0)
 		r = view_batch_seal(&b, buf_span(&out));
 	if (r < 0)
@@ -212,22 +221,31 @@ static int add_entry(struct view_set *set, unsigned int folder, unsigned int dev
 		set->count++;
 	}
 	slot->devices |= 1U << device;
-	slot->pending = pending && e->kind == VIEW_TRASHED;
-	if (e->seconds < slot->seconds)
+	/* Devices: the first that had it. Otherwise it was put back by somebody, and deleted again.
+	 */
+	if (e->kind != VIEW_HAD || e->seconds < slot->seconds)
 		slot->seconds = e->seconds;
+	slot->kind = e->kind;
+	slot->pending = pending && e->kind == VIEW_TRASHED;
 	return 0;
 }
 
-/* How many entries stand before the last VIEW_MOVED. */
-static size_t count_moved(const struct view_loaded *l)
+bool view_slot_hides(const struct view_slot *slot)
+{
+	return slot != NULL && (slot->kind != VIEW_TRASHED || slot->pending);
+}
+
+bool view_list_has_strange(const struct view *v, const struct view_loaded *l)
 {
 	struct view_reader entries = view_list_entries(l->whole);
+	const size_t moved = count_moved(l);
 	struct view_entry e;
-	size_t moved = 0;
+	bool strange = false;
 
-	for (size_t n = 0; view_list_next(&entries, &e); n++)
-		moved = e.kind == VIEW_MOVED ? n : moved;
-	return moved;
+	for (size_t n = 0; !strange && view_list_next(&entries, &e); n++)
+		strange = n >= moved && e.kind == VIEW_TRASHED &&
+			  view_folder_find(v, e.folder) == UINT_MAX;
+	return strange;
 }
 
 int view_set_add(struct view_set *set, const struct view *v, const struct view_loaded *l,

@@ -92,12 +92,15 @@ typedef bool view_drop(void *arg, const struct view_entry *e);
 int view_list_rewrite(const struct view *v, const char *list, const struct view_loaded *l,
 		      view_drop *drop, void *arg, struct err *err);
 
+/* Is something still to be moved to the trash from a folder that this view doesn't have? */
+bool view_list_has_strange(const struct view *v, const struct view_loaded *l);
+
 /* Entries by folder and UIDL. */
 struct view_slot {
-	struct span uidl; /* n 0: free */
+	struct span uidl; /* of the last entry that says so; n 0: free */
 	unsigned int folder;
 	uint32_t devices; /* bit i: of device i's list */
-	uint64_t seconds; /* the first of them */
+	uint64_t seconds; /* the first of them; when it was deleted: the last */
 	enum view_kind kind;
 	bool pending; /* VIEW_TRASHED, and perhaps not there yet */
 	bool seen;    /* there is such a message: a mark for who uses the set */
@@ -121,6 +124,12 @@ int view_set_put(struct view_set *set, unsigned int folder, struct span uidl);
 int view_set_add_keys(struct view_set *set, const struct view_loaded *l);
 /* NULL when it isn't there. */
 struct view_slot *view_set_find(const struct view_set *set, unsigned int folder, struct span uidl);
+
+/*
+ * False also for a message that had been moved to the trash: if it is in its folder, somebody
+ * has put it back there, as IMAP servers do under the same name.
+ */
+bool view_slot_hides(const struct view_slot *slot);
 
 /* ---- view_folder.c ---- */
 

@@ -209,7 +209,8 @@ static int list_folder(struct listing *l, unsigned int folder)
 		if (got < 0)
 			r = got;
 		else if ((record.flags & INDEX_AWAY) == 0 &&
-			 view_set_find(&l->gone, folder, index_record_uidl(&record)) == NULL)
+			 !view_slot_hides(
+				 view_set_find(&l->gone, folder, index_record_uidl(&record))))
 			r = listing_add(l, folder, n, &record);
 	}
 	index_reader_done(&reader);

@@ -81,11 +81,11 @@ static enum action action_for(struct sweep *w, unsigned int folder,
 		by->seen = true;
 	if (gone != NULL) {
 		gone->seen = gone->seen || !away;
-		if (away)
+		if (away || !view_slot_hides(gone))
 			return KEEP;
 		if (is_over(w->v, gone->seconds, rules->dele_days))
 			return DELETE;
-		return gone->kind == VIEW_TRASHED && gone->pending ? MOVE : KEEP;
+		return gone->kind == VIEW_TRASHED ? MOVE : KEEP;
 	}
 	return !away && by != NULL &&
 			       (everybody_has(w, by) ||
@@ -246,7 +246,8 @@ out:
 
 /* ---- lists that have become too long ---- */
 
-/* Entries of messages that are no more. Those of folders that we don't have may be. */
+/* Entries of messages that are no more, or that say less than a later one. Those of folders that we
+ * don't have may be. */
 struct stale {
 	const struct sweep *w;
 	const struct view_set *set;
@@ -266,7 +267,7 @@ static bool is_stale(void *arg, const struct view_entry *e)
 	    (e->kind == VIEW_TRASHED && !s->trash))
 		return false;
 	slot = view_set_find(s->set, folder, e->uidl);
-	return slot != NULL && !slot->seen;
+	return slot != NULL && (!slot->seen || (e->kind != VIEW_HAD && slot->uidl.p != e->uidl.p));
 }
 
 #define STALE_MIN 16
