@@ -168,6 +168,14 @@ size_t fetch_jobs_parallel(const struct fetch_jobs *jobs)
 
 /* ---- Fetching ---- */
 
+/* Not when the command line has named another destination than the configuration. */
+static bool logs_in_there(const struct account *a)
+{
+	const enum account_destination to = account_destination(a);
+
+	return (to == ACCOUNT_TO_SMTP || to == ACCOUNT_TO_IMAP) && a->deliver_user[0] != '\0';
+}
+
 void fetch_job_ask_password(struct fetch_jobs *jobs, struct fetch_job *job)
 {
 	const struct fetch_result nothing = {0};
@@ -175,7 +183,7 @@ void fetch_job_ask_password(struct fetch_jobs *jobs, struct fetch_job *job)
 	struct err err;
 
 	job->status = password_get(&job->account, job->password, &err);
-	if (job->status == FETCH_OK && job->account.deliver_user[0] != '\0')
+	if (job->status == FETCH_OK && logs_in_there(&job->account))
 		job->status = password_get_deliver(&job->account, job->deliver_password, &err);
 	if (job->status != FETCH_OK)
 		fetch_view_end(&view, job->status, &nothing, &err);

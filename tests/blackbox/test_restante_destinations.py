@@ -329,6 +329,23 @@ def test_one_destination(client):
     assert 'mirror needs a maildir' in client.run('fetch').err
 
 
+def test_other_destination_this_time(server, client):
+    """Nobody is asked for the password of the one that isn't used."""
+    client.configure(f'''account a {{
+  host = localhost
+  port = {server.port}
+  user = alice
+  password_file = {client.password}
+  cafile = {client.account[client.account.index('--cafile') + 1]}
+  imap = "imaps://imap.example.org"
+  deliver_user = bob
+  deliver_password_command = "exit 1"
+}}''')
+    assert 'password_command' in client.run('fetch').err
+    assert client.run('fetch', '--mbox', 'box').status == 0
+    assert unquoted(client.home / 'box') == TEXTS
+
+
 @pytest.fixture(scope='module')
 def dovecot(certificate):
     """With LMTP on a socket and IMAP on two ports; each user's mail in a Maildir."""
@@ -344,6 +361,7 @@ def dovecot(certificate):
         server = Dovecot(daemon, location=f'maildir:{place}/%n', port=Port().number, more=f'''
 protocols = pop3 lmtp imap
 ssl = yes
+auth_failure_delay = 0
 ssl_cert = <{certificate}
 ssl_key = <{certificate}
 service imap-login {{

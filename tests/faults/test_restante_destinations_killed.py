@@ -127,7 +127,7 @@ def test_command_at_random_moments(server, client):
     out.write_text('')
     to(client, '--deliver-command', path)
     server.mails[:] = mails('c', 40)
-    kills = kill_at_random_moments(server, client, 12)
+    kills = kill_at_random_moments(server, client, 8)
     taken = out.read_text().split()
     assert len(set(taken)) == 40
     assert len(taken) - 40 <= kills
@@ -141,7 +141,7 @@ def test_server_at_random_moments(server, client, where):
     to(client, f'--{where}', address, '--recipient', 'alice@example.org')
     server.mails[:] = mails('s', 40)
     expected_mails = {m.octets for m in server.mails}
-    kills = kill_at_random_moments(server, client, 12)
+    kills = kill_at_random_moments(server, client, 8)
     taker.close()
     assert set(taker.taken) == expected_mails
     assert len(taker.taken) - 40 <= kills
@@ -152,5 +152,5 @@ def test_imap_at_random_moments(server, client, imap):
     server.mails[:] = mails('i', 40)
     expected_mails = sorted(m.octets for m in server.mails)
     imap()
-    kill_at_random_moments(server, client, 12)
+    kill_at_random_moments(server, client, 8)
     assert sorted(m for _, _, m in imap.look()) == expected_mails
