@@ -65,6 +65,7 @@ const char *control_process_state(uint32_t state)
 		[IPC_STARTING] = "starting",
 		[IPC_RUNNING] = "running",
 		[IPC_DRAINING] = "draining",
+		[IPC_OLD] = "old",
 	};
 
 	return names[state];
@@ -215,7 +216,8 @@ static int read_sessions(int fd, const struct ipc_select *select, uint32_t liste
 
 static bool is_asked(const struct ipc_process *p, const struct ipc_select *select)
 {
-	return p->role == IPC_LISTENER && (select->listener == 0 || select->listener == p->id);
+	return p->role == IPC_LISTENER && p->state != IPC_OLD &&
+	       (select->listener == 0 || select->listener == p->id);
 }
 
 static int read_all(int fd, const struct ipc_select *select, struct control_state *s)

@@ -139,6 +139,7 @@ int ctl_top(struct ctl *ctl);
 
 int ctl_config_check(struct ctl *ctl);
 int ctl_reload(struct ctl *ctl);
+int ctl_upgrade(struct ctl *ctl);
 int ctl_stop(struct ctl *ctl);
 
 /* Says "restantectl: TEXT" on standard error. Returns status, so that it can be returned. */

@@ -103,6 +103,16 @@ int ctl_reload(struct ctl *ctl)
 	return status;
 }
 
+int ctl_upgrade(struct ctl *ctl)
+{
+	int fd;
+	const int status = signal_server(ctl, SIGUSR2, &fd);
+
+	if (status == EX_OK)
+		(void)close(fd);
+	return status;
+}
+
 int ctl_stop(struct ctl *ctl)
 {
 	int fd;

@@ -186,6 +186,9 @@ static const struct ctl_command commands[] = {
 	 .options = CTL_COUNT | CTL_INTERVAL,
 	 .run = ctl_top},
 	{.group = "reload", .what = "make the server read both again", .run = ctl_reload},
+	{.group = "upgrade",
+	 .what = "put the installed program in the place of the running one",
+	 .run = ctl_upgrade},
 	{.group = "stop", .what = "stop the server when its sessions have ended", .run = ctl_stop},
 };
 

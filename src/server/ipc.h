@@ -34,6 +34,10 @@ enum ipc_role {
 	IPC_PEERS
 };
 
+/*
+ * Up to IPC_PONG, numbers and structs stay as they are from version to version: after an upgrade
+ * the master has children of the version before (master_takeover.c).
+ */
 enum ipc_type {
 	/* master to all */
 	IPC_LINK = 1, /* descriptor: a channel to peer_role number peer_id */
@@ -41,6 +45,9 @@ enum ipc_type {
 	IPC_DRAIN,    /* take nothing new, exit when the last session has ended. May come again */
 	/* all to master */
 	IPC_READY, /* sealed, and ready for work */
+	/* master to all, and back: all that was said before has been heard, and the loop turns */
+	IPC_PING,
+	IPC_PONG,
 
 	/* listener to auth */
 	IPC_AUTH_PASS,       /* USER and PASS */
@@ -82,10 +89,6 @@ enum ipc_type {
 	IPC_PAM_CANCEL, /* nobody waits for the answer any more */
 	/* pam to auth */
 	IPC_PAM_ANSWER,
-
-	/* master to all, and back: all that was said before has been heard, and the loop turns */
-	IPC_PING,
-	IPC_PONG,
 
 	/* operator to monitor, which passes on what is a listener's to say */
 	IPC_ASK_STATUS,   /* answered with IPC_SERVER, IPC_PROCESS and IPC_COMMAND, and IPC_DONE */
@@ -403,7 +406,13 @@ struct ipc_server {
 	uint64_t certificate_expiry; /* seconds since 1970; 0: no TLS */
 };
 
-enum ipc_process_state { IPC_STARTING, IPC_RUNNING, IPC_DRAINING, IPC_PROCESS_STATES };
+enum ipc_process_state {
+	IPC_STARTING,
+	IPC_RUNNING,
+	IPC_DRAINING,
+	IPC_OLD, /* of the program before an upgrade: it can't be asked */
+	IPC_PROCESS_STATES
+};
 
 struct ipc_process {
 	struct ipc_head head;

@@ -96,7 +96,12 @@ struct metrics_process {
 	uint64_t started; /* seconds since 1970 */
 };
 
-enum metrics_state { METRICS_STARTING, METRICS_READY, METRICS_DRAINING };
+enum metrics_state {
+	METRICS_STARTING,
+	METRICS_READY,
+	METRICS_DRAINING,
+	METRICS_OLD /* of the program before an upgrade */
+};
 
 #define METRICS_PROCESSES 1024
 

@@ -29,13 +29,18 @@ static const char help[] =
 	"  -f, --foreground   stay in the foreground: the default, and the only way\n"
 	"  -t, --test         check the configuration, the certificate and the users,\n"
 	"                     and exit\n"
+	"      --takes-over N  with -t: can it take over from a program that runs?\n"
 	"      --help         show this\n"
 	"      --version      show the version\n";
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'}, {"foreground", no_argument, NULL, 'f'},
-	{"test", no_argument, NULL, 't'},         {"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"foreground", no_argument, NULL, 'f'},
+	{"takes-over", required_argument, NULL, 'u'},
+	{"test", no_argument, NULL, 't'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'v'},
+	{NULL, 0, NULL, 0},
 };
 
 /* -t: what an operator wants to know before a restart. */
@@ -87,6 +92,14 @@ int main(int argc, char **argv)
 		case 't':
 			only_test = true;
 			break;
+		case 'u':
+			if (!master_takeover_fits(optarg)) {
+				(void)fprintf(stderr,
+					      "restanted: cannot take over from version %s\n",
+					      optarg);
+				return EX_UNAVAILABLE;
+			}
+			break;
 		case 'h':
 			(void)printf("%s%s", usage, help);
 			return EX_OK;
@@ -113,6 +126,7 @@ int main(int argc, char **argv)
 	}
 	if (only_test)
 		return test(absolute, &config);
+	master_takeover_init();
 	process_title_init(argc, argv);
 	(void)umask(077);
 	if (chdir("/") < 0) {

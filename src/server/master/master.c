@@ -82,6 +82,7 @@ static int take_signals(struct err *err)
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGUSR2);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_sys(err, errno, "cannot block signals");
@@ -159,6 +160,9 @@ static void read_signals(struct master *m)
 				      clock_mono_ms() * 1000);
 			master_reload(m);
 			break;
+		case SIGUSR2:
+			master_upgrade(m);
+			break;
 		default:
 			if (m->state < MASTER_DRAINING)
 				begin_drain(m);
@@ -185,6 +189,12 @@ void master_notify_ready(const struct master *m)
 		      m->n_slots - SLOT_LISTENER);
 }
 
+/* By old listeners, after an upgrade. */
+static bool is_needed(const struct child *c)
+{
+	return c->foreign && c->role != IPC_LISTENER && c->role != IPC_MONITOR;
+}
+
 /* What follows from what has happened. */
 static void settle(struct master *m)
 {
@@ -192,6 +202,7 @@ static void settle(struct master *m)
 		begin_stop(m);
 	if (m->state >= MASTER_DRAINING || !master_all_ready(m))
 		return;
+	master_takeover_settle(m);
 	if (m->state == MASTER_STARTING) {
 		m->state = MASTER_RUNNING;
 		log_event(LOG_LEVEL_INFO, "ready",
@@ -199,14 +210,15 @@ static void settle(struct master *m)
 		master_notify_ready(m);
 	}
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->slot >= 0 || c->draining)
+		if (c->slot >= 0 || c->draining || is_needed(c))
 			continue;
 		master_drain_child(c, IPC_DRAIN_FOREVER);
 		master_ping(c);
 	}
 	if (m->reloading && old_have_heard(m)) {
 		m->reloading = false;
-		log_event(LOG_LEVEL_INFO, "reloaded");
+		log_event(LOG_LEVEL_INFO, m->taken_over ? "upgraded" : "reloaded");
+		m->taken_over = false;
 		master_notify_ready(m);
 	}
 }
@@ -276,11 +288,16 @@ static bool turn(struct master *m)
 static int start(struct master *m, struct err *err)
 {
 	const struct sockets none = {.n = 0};
-	struct sockets given;
+	struct sockets given = {.n = 0};
 	int r;
 
 	master_renewal_begin(m, master_renewal_look(&m->config));
-	r = sockets_given(&given, err);
+	r = master_takeover(m, &given, err);
+	m->n_slots = SLOT_LISTENER + m->config.listeners;
+	if (r == 0)
+		r = sockets_given(&given, err);
+	else if (r > 0)
+		r = 0;
 	if (r == 0)
 		r = sockets_add_given(&given, &m->config, err);
 	if (r == 0)
@@ -291,6 +308,8 @@ static int start(struct master *m, struct err *err)
 	r = sockets_bind(&m->config, &given, m->n_slots - SLOT_LISTENER, &m->sockets, err);
 	if (r < 0)
 		goto close_given;
+	/* What the program before had, and this configuration doesn't. */
+	sockets_replace(&given, &m->sockets);
 	r = pid_file_write(m->config.pid_file, err);
 	if (r < 0)
 		goto close_sockets;
@@ -326,7 +345,6 @@ int master_run(const char *path, const struct config *config)
 	tls_tickets_init(&m->tickets, clock_mono_ms());
 	if (m->config.listeners == 0)
 		m->config.listeners = count_cores();
-	m->n_slots = SLOT_LISTENER + m->config.listeners;
 	master_watch_init(m);
 	log_init(config->log_target, config->log_format, config->log_level, "master");
 	for (unsigned i = 0; config_warning(config, i) != NULL; i++)

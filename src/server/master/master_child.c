@@ -336,6 +336,8 @@ static void collect(struct master *m, pid_t pid, int status)
 
 static enum metrics_state state_of(const struct child *c)
 {
+	if (c->foreign)
+		return METRICS_OLD;
 	return c->draining ? METRICS_DRAINING : c->ready ? METRICS_READY : METRICS_STARTING;
 }
 

@@ -71,7 +71,7 @@ static bool is_linked(const struct master *m, const struct child *a, const struc
 					    : b->role == IPC_MONITOR ? b
 								     : NULL;
 
-	if (a->control < 0 || b->control < 0)
+	if (a->control < 0 || b->control < 0 || a->foreign != b->foreign)
 		return false;
 	return monitor == NULL || (m->config.control[0] != '\0' && monitor->slot >= 0);
 }

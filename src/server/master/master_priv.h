@@ -36,6 +36,7 @@ struct child {
 	int slot;    /* -1: replaced */
 	bool ready;
 	bool draining;
+	bool foreign; /* of the program before this one: master_takeover.c */
 	uint32_t drain_seconds;
 	uint64_t started_ms;
 	uint64_t started;   /* seconds since 1970, for who asks */
@@ -97,6 +98,7 @@ struct master {
 	enum master_state state;
 	uint64_t deadline_ms; /* of draining or stopping; 0: none */
 	bool reloading;       /* new listeners start, old ones wait for them to be ready */
+	bool taken_over;      /* and the old ones are of another program */
 	uint32_t watchdog_ms; /* the service manager wants a sign of life that often; 0: never */
 	uint64_t watch_at_ms; /* when the children are asked next */
 	struct renewal renewal;
@@ -187,6 +189,10 @@ int sockets_given(struct sockets *ret_sockets, struct err *err);
  */
 int sockets_add_given(const struct sockets *s, struct config *config, struct err *err);
 
+/* "pop3s": what it is called in the log, and by the service manager. */
+const char *sockets_protocol(enum config_protocol protocol);
+bool sockets_protocol_find(const char *name, enum config_protocol *ret_protocol);
+
 /* ---- master_check.c ---- */
 
 /*
@@ -220,6 +226,26 @@ void master_reload(struct master *m);
 
 /* A new generation of listeners, with the configuration that we have. */
 void master_renew_listeners(struct master *m);
+
+/* ---- master_takeover.c ---- */
+
+/* Call it in main(): finds out which program this is. */
+void master_takeover_init(void);
+
+/* This program can take over from one that says so. */
+bool master_takeover_fits(const char *version);
+
+/* SIGUSR2. Comes back only if it failed, which is in the log. */
+void master_upgrade(struct master *m);
+
+/*
+ * Takes over what the program before this one has left: its children into m, its sockets into
+ * *ret_sockets. 1; 0 when there was none; negative errno.
+ */
+int master_takeover(struct master *m, struct sockets *ret_sockets, struct err *err);
+
+/* The others of the program before go after its last listener. */
+void master_takeover_settle(struct master *m);
 
 /* ---- master_notify.c ---- */
 

@@ -79,7 +79,9 @@ static void tell_config(struct master *m, int fd)
 
 	ipc_start(&msg, IPC_CONFIG, 0);
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->role == IPC_AUTH || c->role == IPC_STORAGE || c->role == IPC_PAM)
+		/* To one of another program it would be a struct of another kind. */
+		if (!c->foreign &&
+		    (c->role == IPC_AUTH || c->role == IPC_STORAGE || c->role == IPC_PAM))
 			master_tell(c, &msg, fd);
 	}
 }

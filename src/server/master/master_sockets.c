@@ -45,6 +45,22 @@ static const char *const protocol_names[] = {
 	[CONFIG_SMTP] = "smtp", [CONFIG_METRICS] = "metrics", [CONFIG_CONTROL] = "control",
 };
 
+const char *sockets_protocol(enum config_protocol protocol)
+{
+	return protocol_names[protocol];
+}
+
+bool sockets_protocol_find(const char *name, enum config_protocol *ret_protocol)
+{
+	for (size_t i = 0; i < CONFIG_PROTOCOLS; i++) {
+		if (strcmp(name, protocol_names[i]) == 0) {
+			*ret_protocol = (enum config_protocol)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int find_group(const char *name, gid_t *ret_gid, struct err *err)
 {
 	struct group group;

@@ -80,6 +80,7 @@ static void tell_processes(struct operator* o, uint64_t question)
 		[METRICS_STARTING] = IPC_STARTING,
 		[METRICS_READY] = IPC_RUNNING,
 		[METRICS_DRAINING] = IPC_DRAINING,
+		[METRICS_OLD] = IPC_OLD,
 	};
 	struct monitor *const m = o->monitor;
 

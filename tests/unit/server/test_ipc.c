@@ -212,7 +212,7 @@ static const struct member process[] = {HEAD(ipc_process),
 					M(ipc_process, role, MAX, IPC_ROLES - 1),
 					ANY_OF(ipc_process, id),
 					ANY_OF(ipc_process, pid),
-					M(ipc_process, state, MAX, IPC_DRAINING),
+					M(ipc_process, state, MAX, IPC_OLD),
 					ANY_OF(ipc_process, started),
 					END};
 static const struct member command[] = {HEAD(ipc_command), M(ipc_command, name, STR, 0),
