@@ -94,6 +94,9 @@ struct account_option {
 /* Number i from 0, or NULL past the end. */
 const struct account_option *account_option(unsigned i);
 
+/* The words that option number i may be, n from 0; NULL past the last, and where any will do. */
+const char *account_option_choice(unsigned i, unsigned n);
+
 /* Every option as its fallback says. */
 void account_init(struct account *a);
 

@@ -101,3 +101,14 @@ const struct account_option *account_option(unsigned i)
 {
 	return i < ACCOUNT_ROWS ? &account_rows[i].option : NULL;
 }
+
+const char *account_option_choice(unsigned i, unsigned n)
+{
+	const struct account_choice *choice = i < ACCOUNT_ROWS ? account_rows[i].choices : NULL;
+
+	if (choice == NULL)
+		return NULL;
+	for (; n > 0 && choice->word != NULL; n--) /* the last one has no word */
+		choice++;
+	return choice->word;
+}

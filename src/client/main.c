@@ -150,6 +150,17 @@ static void print_option(const char *name, const char *argument, int letter, con
 	(void)printf("  %-30s  %s\n", words, what);
 }
 
+/* Completion in shells reads that, too. */
+static void print_choices(unsigned option)
+{
+	const char *word;
+
+	for (unsigned n = 0; (word = account_option_choice(option, n)) != NULL; n++)
+		(void)printf(n == 0 ? "%34sone of: %s" : "%.0s, %s", "", word);
+	if (account_option_choice(option, 0) != NULL)
+		(void)fputc('\n', stdout);
+}
+
 static void print_options(unsigned groups)
 {
 	const struct account_option *o;
@@ -170,6 +181,7 @@ static void print_options(unsigned groups)
 			continue;
 		dashed(o->name, name, sizeof(name));
 		print_option(name, o->argument, 256, o->what);
+		print_choices(i);
 	}
 }
 

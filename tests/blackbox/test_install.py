@@ -21,6 +21,8 @@ PAGES = {'share/man/man1/restante.1', 'share/man/man5/restante.conf.5',
 EXAMPLES = {'share/restante/restante.conf', 'share/restante/restanted.conf',
             'share/restante/fail2ban/filter.d/restante.conf',
             'share/restante/fail2ban/jail.d/restante.conf', 'share/restante/pam/restante'}
+COMPLETION = {'share/bash-completion/completions/restante', 'share/zsh/site-functions/_restante',
+              'share/fish/vendor_completions.d/restante.fish'}
 UNITS = {'lib/systemd/system/restanted.service', 'lib/systemd/system/restanted.socket',
          'lib/systemd/user/restante.service'}
 
@@ -45,7 +47,7 @@ def installed(tmp_path_factory):
 
 def test_nothing_else_is_installed(installed):
     found = {str(p.relative_to(installed)) for p in installed.rglob('*') if not p.is_dir()}
-    assert found == PROGRAMS | PAGES | EXAMPLES | UNITS
+    assert found == PROGRAMS | PAGES | EXAMPLES | COMPLETION | UNITS
 
 
 def test_modes(installed):

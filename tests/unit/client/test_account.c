@@ -46,6 +46,18 @@ static void defaults_are_safe(void **state)
 	assert_non_null(account_check(&a));
 }
 
+static void choices(void **state)
+{
+	(void)state;
+	assert_string_equal(account_option_choice(number_of("on_server"), 0), "keep");
+	assert_string_equal(account_option_choice(number_of("on_server"), 1), "delete");
+	assert_string_equal(account_option_choice(number_of("auth"), 0), "auto");
+	assert_null(account_option_choice(number_of("drain"), 2));
+	assert_null(account_option_choice(number_of("drain"), 3));
+	assert_null(account_option_choice(number_of("host"), 0));
+	assert_null(account_option_choice(1000, 0));
+}
+
 static void values(void **state)
 {
 	static const struct {
@@ -210,9 +222,13 @@ static void longest_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults_are_safe), cmocka_unit_test(values),
-		cmocka_unit_test(too_long),          cmocka_unit_test(paths),
-		cmocka_unit_test(together),          cmocka_unit_test(identities),
+		cmocka_unit_test(defaults_are_safe),
+		cmocka_unit_test(values),
+		cmocka_unit_test(choices),
+		cmocka_unit_test(too_long),
+		cmocka_unit_test(paths),
+		cmocka_unit_test(together),
+		cmocka_unit_test(identities),
 		cmocka_unit_test(longest_identity),
 	};
 
