@@ -25,7 +25,7 @@ struct command {
 };
 
 /* Whose an option is. */
-enum group { COMMON, ACCOUNT, FETCHING, SHOWING, SAVING };
+enum group { COMMON, ACCOUNT, FETCHING, SHOWING, SAVING, IMPORTING };
 
 static const struct command commands[] = {
 	{"fetch", "[ACCOUNT ...]", "fetch what is new, for these accounts or for all",
@@ -40,12 +40,26 @@ static const struct command commands[] = {
 	 1 << COMMON | 1 << SAVING, restante_save},
 	{"search", "WORD ...", "list the messages that have all of the words", 1 << COMMON,
 	 restante_search},
+	{"import-config", "FILE ...",
+	 "take over what fetchmail, mpop, getmail or fdm is told and has done",
+	 1 << COMMON | 1 << IMPORTING, restante_import},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 /* Values of getopt_long for what has no letter. */
-enum { OPT_HELP = 256, OPT_VERSION, OPT_STATE, OPT_KEEP, OPT_DELETE, OPT_RAW, OPT_ACCOUNT };
+enum {
+	OPT_HELP = 256,
+	OPT_VERSION,
+	OPT_STATE,
+	OPT_KEEP,
+	OPT_DELETE,
+	OPT_RAW,
+	OPT_FROM,
+	OPT_FORCE,
+	OPT_PRINT,
+	OPT_ACCOUNT
+};
 
 struct program_option {
 	const char *name;
@@ -66,6 +80,10 @@ static const struct program_option options[] = {
 	{"verbose", NULL, "show the dialogue with the server, without passwords", 'v', FETCHING},
 	{"raw", NULL, "show the octets as they came", OPT_RAW, SHOWING},
 	{"directory", "DIR", "save in DIR instead of here", 'd', SAVING},
+	{"from", "PROGRAM", "the files are fetchmail's, mpop's, getmail's or fdm's", OPT_FROM,
+	 IMPORTING},
+	{"force", NULL, "replace a configuration that is there", OPT_FORCE, IMPORTING},
+	{"print", NULL, "show the configuration, and change nothing", OPT_PRINT, IMPORTING},
 	{"help", NULL, "show this; behind a command, its options", OPT_HELP, COMMON},
 	{"version", NULL, "show the version", OPT_VERSION, COMMON},
 };
@@ -243,6 +261,15 @@ static void set_option(struct restante *r, int value)
 		break;
 	case 'd':
 		r->directory = optarg;
+		break;
+	case OPT_FROM:
+		r->from = optarg;
+		break;
+	case OPT_FORCE:
+		r->force = true;
+		break;
+	case OPT_PRINT:
+		r->print = true;
 		break;
 	case OPT_RAW:
 		r->raw = true;

@@ -29,6 +29,18 @@ static bool xdg_path(const char *variable, const char *otherwise, const char *na
 	return n > 0 && (size_t)n < cap;
 }
 
+int restante_config_file(const struct restante *r, char *ret_path, size_t cap)
+{
+	if (r->config_path == NULL)
+		return xdg_path("XDG_CONFIG_HOME", ".config", "restante/restante.conf", ret_path,
+				cap)
+			       ? EX_OK
+			       : restante_complain(EX_CONFIG, "there is no HOME and no --config");
+	return (size_t)snprintf(ret_path, cap, "%s", r->config_path) < cap
+		       ? EX_OK
+		       : restante_complain(EX_CONFIG, "the configuration's name is too long");
+}
+
 int restante_load(struct restante *r)
 {
 	char path[PATH_MAX];

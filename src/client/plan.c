@@ -18,7 +18,7 @@ static void know(const struct plan *p, struct message *m, const struct state_mes
 	m->fate = FATE_KNOWN;
 	m->row = row->id;
 	m->pending = row->status != STATE_STORED;
-	m->resized = row->octets != m->octets;
+	m->resized = !row->elsewhere && row->octets != m->octets;
 	m->old = row->stored_at < p->old_before;
 	/* Of what was stored elsewhere, when the account had another Maildir, nobody knows. */
 	m->away = row->maildir == p->maildir && !destination_has(p->target, &row->key, &bytes);
@@ -44,7 +44,7 @@ static int plan_one(const struct plan *p, struct message *m, struct err *err)
 		 * One that was gone may be another message now: some servers count
 		 * from 1 again.
 		 */
-		if (rows[i].octets == m->octets && !rows[i].vanished &&
+		if ((rows[i].elsewhere || rows[i].octets == m->octets) && !rows[i].vanished &&
 		    rows[i].status != STATE_GONE) {
 			know(p, m, &rows[i]);
 			return 0;

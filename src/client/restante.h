@@ -26,6 +26,9 @@ struct restante {
 	bool verbose;
 	bool dry_run;
 	bool raw;
+	const char *from; /* whose configuration is imported */
+	bool force;
+	bool print;
 	const char *directory;
 	char **names; /* accounts, or what else a command is about; ends with NULL */
 
@@ -39,6 +42,11 @@ int restante_list(struct restante *r);
 int restante_show(struct restante *r);
 int restante_save(struct restante *r);
 int restante_search(struct restante *r);
+
+int restante_import(struct restante *r);
+
+/* Where the configuration is, or would be. EX_OK or what to exit with, after saying why. */
+int restante_config_file(const struct restante *r, char *ret_path, size_t cap);
 
 /*
  * Reads the configuration into r->config; one that isn't there is an empty one unless

@@ -70,6 +70,7 @@ struct state_message {
 	int64_t stored_at; /* seconds since 1970 */
 	int64_t maildir;   /* where: state_maildir()'s number */
 	bool vanished;     /* it wasn't in the last complete list */
+	bool elsewhere;    /* another program has it: header and octets aren't known */
 };
 
 /*
@@ -108,6 +109,13 @@ struct state_stored {
 
 int state_add(struct state *s, int64_t account, const struct state_stored *stored, int64_t *ret_id,
 	      struct err *err);
+
+/*
+ * In a transaction. A message that another program has fetched and put we don't know where:
+ * it is known by its UIDL alone, and isn't shown by state_each().
+ */
+int state_add_elsewhere(struct state *s, int64_t account, const struct message_key *key,
+			struct span uidl, struct err *err);
 
 /* In a transaction: what LIST says now, after its header was found to be the same. */
 int state_set_octets(struct state *s, int64_t id, uint64_t octets, struct err *err);

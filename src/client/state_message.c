@@ -93,6 +93,7 @@ static bool read_message(sqlite3_stmt *statement, struct state_message *m)
 	m->vanished = sqlite3_column_int(statement, 5) != 0;
 	m->stored_at = sqlite3_column_int64(statement, 6);
 	m->maildir = sqlite3_column_int64(statement, 7);
+	m->elsewhere = header_digest_equal(&m->header, &(struct header_digest){{0}});
 	return true;
 }
 
@@ -234,6 +235,16 @@ int state_add(struct state *s, int64_t account, const struct state_stored *store
 	(void)sqlite3_reset(statement);
 	(void)sqlite3_clear_bindings(statement);
 	return r;
+}
+
+int state_add_elsewhere(struct state *s, int64_t account, const struct message_key *key,
+			struct span uidl, struct err *err)
+{
+	int64_t id;
+
+	return state_add(s, account,
+			 &(struct state_stored){.key = *key, .uidl = uidl, .maildir = ""}, &id,
+			 err);
 }
 
 static int update(struct state *s, enum state_statement which, int64_t id, int64_t value,
@@ -403,7 +414,7 @@ static int show_rows(struct state *s, sqlite3_stmt *statement,
 #define SELECT_ROWS                                                          \
 	"SELECT message.id, account.name, key, stored_at, path FROM message" \
 	" JOIN account ON account.id = message.account"                      \
-	" JOIN maildir ON maildir.id = message.maildir"
+	" JOIN maildir ON maildir.id = message.maildir AND path > ''"
 
 int state_each(struct state *s, const char *account,
 	       int (*each)(void *ctx, const struct state_row *row), void *ctx, struct err *err)
