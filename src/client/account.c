@@ -259,7 +259,7 @@ static const char *wrong_destination(const struct account *a)
 const char *account_check(const struct account *a)
 {
 	const int sources = (a->password[0] != '\0') + (a->password_command[0] != '\0') +
-			    (a->password_file[0] != '\0');
+			    (a->password_file[0] != '\0') + (a->password_credential[0] != '\0');
 	const char *wrong;
 
 	if (a->host[0] == '\0')
@@ -270,7 +270,10 @@ const char *account_check(const struct account *a)
 	if (wrong != NULL)
 		return wrong;
 	if (sources > 1)
-		return "password, password_command and password_file exclude each other";
+		return "password, password_command, password_file and password_credential exclude "
+		       "each other";
+	if (strchr(a->password_credential, '/') != NULL)
+		return "password_credential is a name, and no path";
 	if (a->proxy[0] != '\0' && dial_proxy_check(a->proxy) != NULL)
 		return dial_proxy_check(a->proxy);
 	if (!pin_check(span_str(a->pin)))

@@ -56,6 +56,7 @@ struct account {
 	char password[LIMIT_PASSWORD + 1];
 	char password_command[LIMIT_PATH];
 	char password_file[LIMIT_PATH];
+	char password_credential[256]; /* a file's name */
 
 	char maildir[LIMIT_PATH]; /* absolute */
 	char mbox[LIMIT_PATH];    /* absolute */

@@ -30,6 +30,6 @@ struct account_row {
 	const struct account_choice *choices; /* ends with a NULL word; of a string perhaps, too */
 };
 
-#define ACCOUNT_ROWS 32
+#define ACCOUNT_ROWS 33
 
 extern const struct account_row account_rows[ACCOUNT_ROWS];

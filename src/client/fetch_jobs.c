@@ -30,12 +30,13 @@ static bool new_destination(const struct restante *r)
 /* What the command line says is put over what the configuration said. */
 static int override(const struct restante *r, struct account *a)
 {
-	static const char *const passwords[] = {"password", "password_command", "password_file"};
+	static const char *const passwords[] = {"password", "password_command", "password_file",
+						"password_credential"};
 	bool new_password = false;
 	struct err err;
 
 	for (unsigned i = 0; account_option(i) != NULL; i++) {
-		for (size_t k = 0; k < 3; k++)
+		for (size_t k = 0; k < sizeof(passwords) / sizeof(passwords[0]); k++)
 			new_password = new_password ||
 				       (r->account_options[i] != NULL &&
 					strcmp(account_option(i)->name, passwords[k]) == 0);
@@ -44,6 +45,7 @@ static int override(const struct restante *r, struct account *a)
 		secret_wipe(a->password, sizeof(a->password));
 		a->password_command[0] = '\0';
 		a->password_file[0] = '\0';
+		a->password_credential[0] = '\0';
 	}
 	if (new_destination(r))
 		account_forget_destination(a);

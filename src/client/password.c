@@ -15,6 +15,7 @@
 #include "base/secret.h"
 #include "base/span.h"
 #include "base/text_file.h"
+#include "client/netrc.h"
 
 /* A password's file may have more lines: notes about it, say. */
 #define FILE_MAX 65536
@@ -45,24 +46,81 @@ static enum fetch_status first_line(const struct account *a, const char *where, 
 	return FETCH_OK;
 }
 
-static enum fetch_status from_file(const struct account *a, char *ret_password, struct err *err)
+static enum fetch_status others_may(const char *path, struct err *err)
+{
+	(void)err_set(err, EPERM, "%s holds a password and others may read it: chmod 600 %s", path,
+		      path);
+	return FETCH_CONFIG;
+}
+
+static enum fetch_status from_file(const struct account *a, const char *path, char *ret_password,
+				   struct err *err)
 {
 	struct text_file file;
 	enum fetch_status fs;
 
-	if (text_file_read(a->password_file, FILE_MAX, &file, err) < 0)
+	if (text_file_read(path, FILE_MAX, &file, err) < 0)
 		return FETCH_CONFIG;
-	if (file.others_may) {
-		(void)err_set(err, EPERM,
-			      "%s holds a password and others may read it: chmod 600 %s",
-			      a->password_file, a->password_file);
-		fs = FETCH_CONFIG;
-	} else {
-		fs = first_line(a, a->password_file, span_of(file.text, file.n), ret_password, err);
-	}
+	fs = file.others_may ? others_may(path, err)
+			     : first_line(a, path, span_of(file.text, file.n), ret_password, err);
 	secret_wipe(file.text, file.n);
 	free(file.text);
 	return fs;
+}
+
+/* systemd.exec(5): what LoadCredential= names is a file in a directory that only we may read. */
+static enum fetch_status from_credential(const struct account *a, char *ret_password,
+					 struct err *err)
+{
+	const char *const directory = getenv("CREDENTIALS_DIRECTORY");
+	char path[2 * LIMIT_PATH];
+
+	if (directory == NULL) {
+		(void)err_set(err, ENOENT,
+			      "%s: password_credential is for a service of systemd that has "
+			      "LoadCredential=%s: CREDENTIALS_DIRECTORY isn't set",
+			      a->name, a->password_credential);
+		return FETCH_CONFIG;
+	}
+
+	const int n = snprintf(path, sizeof(path), "%s/%s", directory, a->password_credential);
+
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		(void)err_set(err, ENAMETOOLONG, "%s: CREDENTIALS_DIRECTORY is too long", a->name);
+		return FETCH_CONFIG;
+	}
+	return from_file(a, path, ret_password, err);
+}
+
+/* Reads ~/.netrc, if there is one. True: *ret_fs says what has come of it. */
+static bool from_netrc(const struct account *a, char *ret_password, enum fetch_status *ret_fs,
+		       struct err *err)
+{
+	char password[LIMIT_PASSWORD + 1];
+	struct out out = {.p = password, .cap = sizeof(password)};
+	char path[LIMIT_PATH];
+	struct text_file file;
+	enum netrc_status status;
+	unsigned line = 0;
+
+	if (getenv("HOME") == NULL || !account_path("netrc", "~/.netrc", sizeof(path), path, err) ||
+	    access(path, F_OK) < 0)
+		return false;
+	*ret_fs = FETCH_CONFIG;
+	if (text_file_read(path, FILE_MAX, &file, err) < 0)
+		return true;
+	status = netrc_find(span_of(file.text, file.n), a->host, a->user, &out, &line);
+	if (status == NETRC_FOUND)
+		*ret_fs = file.others_may ? others_may(path, err)
+					  : first_line(a, path, out_span(&out), ret_password, err);
+	else if (status != NETRC_NONE)
+		(void)err_set(err, EINVAL, "%s:%u: %s", path, line,
+			      status == NETRC_BAD ? "this is no line of a netrc"
+						  : "the password is too long");
+	secret_wipe(password, sizeof(password));
+	secret_wipe(file.text, file.n);
+	free(file.text);
+	return status != NETRC_NONE;
 }
 
 extern char **environ;
@@ -199,12 +257,18 @@ static enum fetch_status from_person(const struct account *a, char *ret_password
 enum fetch_status password_get(const struct account *a,
 			       char ret_password[static LIMIT_PASSWORD + 1], struct err *err)
 {
+	enum fetch_status fs;
+
 	if (a->password[0] != '\0')
 		return first_line(a, "password", span_str(a->password), ret_password, err);
 	if (a->password_command[0] != '\0')
 		return from_command(a, ret_password, err);
 	if (a->password_file[0] != '\0')
-		return from_file(a, ret_password, err);
+		return from_file(a, a->password_file, ret_password, err);
+	if (a->password_credential[0] != '\0')
+		return from_credential(a, ret_password, err);
+	if (from_netrc(a, ret_password, &fs, err))
+		return fs;
 	return from_person(a, ret_password, err);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * password.h - an account's password, from where the configuration says: itself, a
- * command, a file that others can't read, or else whoever sits at the terminal (or
- * the next line of standard input, when that isn't one).
+ * command, a file that others can't read, a credential of systemd's; or else from ~/.netrc, or
+ * from whoever sits at the terminal (or the next line of standard input, when that isn't one).
  */
 #pragma once
 
