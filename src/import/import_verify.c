@@ -48,8 +48,11 @@ static size_t *sorted(const struct import_listing *l)
 	return order;
 }
 
-/* The first in order with this UIDL that isn't taken; l->n when there is none. */
-static size_t take(const struct import_listing *l, const size_t *order, bool *taken,
+/*
+ * The first in order with this UIDL that isn't taken; l->n when there is none. *taken counts,
+ * where the first of those with one UIDL stands in order, how many of them are.
+ */
+static size_t take(const struct import_listing *l, const size_t *order, size_t *taken,
 		   struct span uidl)
 {
 	size_t from = 0;
@@ -63,13 +66,15 @@ static size_t take(const struct import_listing *l, const size_t *order, bool *ta
 		else
 			to = middle;
 	}
-	for (; from < l->n && span_eq(import_uidl(l, &l->v[order[from]]), uidl); from++) {
-		if (!taken[order[from]]) {
-			taken[order[from]] = true;
-			return order[from];
-		}
-	}
-	return l->n;
+	if (from == l->n)
+		return l->n;
+
+	const size_t at = from + taken[from];
+
+	if (at == l->n || !span_eq(import_uidl(l, &l->v[order[at]]), uidl))
+		return l->n;
+	taken[from]++;
+	return order[at];
 }
 
 struct comparing {
@@ -86,7 +91,7 @@ static void tell(const struct comparing *c, enum import_difference what, struct 
 }
 
 static void compare(const struct comparing *c, const struct import_listing *old,
-		    const struct import_listing *now, const size_t *order, bool *taken)
+		    const struct import_listing *now, const size_t *order, size_t *taken, bool *met)
 {
 	size_t last = 0; /* one behind the place of the furthest that was met */
 
@@ -99,6 +104,7 @@ static void compare(const struct comparing *c, const struct import_listing *old,
 			tell(c, IMPORT_MISSING, uidl, m, NULL);
 			continue;
 		}
+		met[at] = true;
 		if (at < last)
 			tell(c, IMPORT_ORDER, uidl, m, &now->v[at]);
 		else
@@ -107,7 +113,7 @@ static void compare(const struct comparing *c, const struct import_listing *old,
 			tell(c, IMPORT_SIZE, uidl, m, &now->v[at]);
 	}
 	for (size_t i = 0; i < now->n; i++) {
-		if (!taken[i])
+		if (!met[i])
 			tell(c, IMPORT_EXTRA, import_uidl(now, &now->v[i]), NULL, &now->v[i]);
 	}
 }
@@ -118,15 +124,17 @@ int import_compare(const struct import_listing *old, const struct import_listing
 {
 	const struct comparing c = {.seen = seen, .ctx = ctx, .result = ret};
 	size_t *const order = sorted(now);
-	bool *const taken = calloc(now->n + 1, sizeof(*taken));
+	size_t *const taken = calloc(now->n + 1, sizeof(*taken));
+	bool *const met = calloc(now->n + 1, sizeof(*met));
 	int r = 0;
 
 	*ret = (struct import_comparison){.old_count = old->n, .new_count = now->n};
-	if (order == NULL || taken == NULL)
+	if (order == NULL || taken == NULL || met == NULL)
 		r = err_sys(err, ENOMEM, "cannot compare");
 	else
-		compare(&c, old, now, order, taken);
+		compare(&c, old, now, order, taken, met);
 	free(order);
 	free(taken);
+	free(met);
 	return r;
 }

@@ -72,9 +72,36 @@ static void compares(void **state)
 	}
 }
 
+/* A hostile server may say one UIDL a million times: as long as it takes, it ends (this test's
+ * timeout). */
+static void same_everywhere(void **state)
+{
+	const size_t n = (size_t)1 << 19;
+	struct import_comparison c;
+	struct import_listing l;
+	struct err err;
+
+	(void)state;
+	import_listing_init(&l);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(import_listing_add(&l, &(struct import_message){.at = i + 1},
+						    span_of("", 0)),
+				 0);
+		assert_int_equal(import_listing_set_uidl(&l, i, SPAN_LIT("a")), 0);
+	}
+	assert_int_equal(import_compare(&l, &l, seen, NULL, &c, &err), 0);
+	assert_int_equal(c.new_count, n);
+	for (int d = 0; d < IMPORT_DIFFERENCES; d++)
+		assert_int_equal(c.differences[d], 0);
+	import_listing_done(&l);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(compares)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compares),
+		cmocka_unit_test(same_everywhere),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
