@@ -35,6 +35,7 @@ struct ctl {
 	const char *from;
 	const char *read_as;
 	const char *uidl_format;
+	const char *folder;
 	const char *login;
 	const char *passwords;
 	const char *tls;
@@ -95,6 +96,7 @@ enum ctl_option {
 	CTL_TO_TLS = 1 << 27,
 	CTL_TO_PASSWORDS = 1 << 28,
 	CTL_JSON = 1 << 29,
+	CTL_FOLDER = 1 << 30,
 };
 
 int ctl_user_add(struct ctl *ctl);

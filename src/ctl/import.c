@@ -35,7 +35,8 @@ struct import {
 	struct ctl *ctl;
 	struct store *store;
 	bool by_network;
-	struct ctl_server server; /* then */
+	bool by_imap;             /* then */
+	struct ctl_server server; /* by network */
 	const char *user;         /* whose mail is moving */
 	size_t users;
 	size_t failed_users;
@@ -103,6 +104,7 @@ static int open_files(const struct ctl *ctl, const struct import_place *place,
 static int open_source(struct import *im, const struct ctl_maildrop *m,
 		       struct import_source **ret_source, struct err *err)
 {
+	const char *const folder = im->ctl->folder != NULL ? im->ctl->folder : "INBOX";
 	char path[LIMIT_PATH];
 	char login[LIMIT_USER + 1];
 	char password[LIMIT_PASSWORD + 2];
@@ -120,7 +122,9 @@ static int open_source(struct import *im, const struct ctl_maildrop *m,
 	}
 	r = ctl_server_user(&im->server, im->ctl, m, login, password, &server);
 	if (r == EX_OK)
-		r = import_pop3_source(&server, ret_source, err);
+		r = im->by_imap ? import_imap_open(&server, folder, im->ctl->uidl_format,
+						   ret_source, err)
+				: import_pop3_source(&server, ret_source, err);
 	secret_wipe(password, sizeof(password));
 	return r;
 }
@@ -223,11 +227,14 @@ static int init(struct import *im)
 		    strcmp(ctl->source, file_sources[i].name) == 0)
 			return ctl_complain(EX_USAGE, "--from says where the spools are");
 	}
-	im->by_network = strcmp(ctl->source, "pop3") == 0;
+	im->by_imap = strcmp(ctl->source, "imap") == 0;
+	im->by_network = im->by_imap || strcmp(ctl->source, "pop3") == 0;
 	if (!im->by_network)
 		return EX_OK;
 	if (ctl->from == NULL)
 		return ctl_complain(EX_USAGE, "--from says which server has the mail");
+	if (im->by_imap && ctl->uidl_format == NULL)
+		return ctl_complain(EX_USAGE, "--uidl-format says how its POP3 makes UIDLs");
 	if (ctl->all && ctl->passwords == NULL)
 		return ctl_complain(EX_USAGE, "--all wants --passwords: nobody types them all");
 	return ctl_server_init(&im->server, ctl->from, ctl->tls, ctl->cafile, ctl->login,

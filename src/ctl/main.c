@@ -157,6 +157,14 @@ static const struct ctl_command commands[] = {
 	 .wants_name = true,
 	 .options = SERVER_OPTIONS | CTL_ALL | CTL_DRY_RUN | CTL_REMOVE_GONE,
 	 .run = ctl_import},
+	{.group = "import",
+	 .verb = "imap",
+	 .arguments = "NAME",
+	 .what = "bring the mail of a folder at an IMAP server",
+	 .wants_name = true,
+	 .options = SERVER_OPTIONS | CTL_ALL | CTL_DRY_RUN | CTL_REMOVE_GONE | CTL_UIDL_FORMAT |
+		    CTL_FOLDER,
+	 .run = ctl_import},
 	{.group = "verify-uidl",
 	 .arguments = "NAME",
 	 .what = "compare old and new server as clients see them",
@@ -213,6 +221,7 @@ static const struct {
 	{"from", "WHERE", "import: where the old mail is, if not in the maildrop", CTL_FROM},
 	{"read-as", "USER", "import: whose rights it is read with", CTL_READ_AS},
 	{"uidl-format", "FORMAT", "import: Dovecot's pop3_uidl_format", CTL_UIDL_FORMAT},
+	{"folder", "FOLDER", "import imap: instead of INBOX", CTL_FOLDER},
 	{"dry-run", NULL, "import: say what would be done", CTL_DRY_RUN},
 	{"remove-gone", NULL, "import: delete what came and is gone there", CTL_REMOVE_GONE},
 	{"passwords", "FILE", "of old users: \"user:password\" or \"*:password\"", CTL_PASSWORDS},
@@ -359,6 +368,9 @@ static void set_option(struct ctl *ctl, enum ctl_option bit, const char *value)
 		break;
 	case CTL_UIDL_FORMAT:
 		ctl->uidl_format = value;
+		break;
+	case CTL_FOLDER:
+		ctl->folder = value;
 		break;
 	case CTL_LOGIN:
 		ctl->login = value;

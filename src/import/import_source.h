@@ -79,6 +79,13 @@ int import_pop3_source(const struct import_server *server, struct import_source 
 		       struct err *err);
 
 /*
+ * A folder at an IMAP server, which calls it so. uidl_format is how its POP3 makes UIDLs, as
+ * Dovecot's pop3_uidl_format, of %u and %v alone. Nothing there is changed.
+ */
+int import_imap_open(const struct import_server *server, const char *folder,
+		     const char *uidl_format, struct import_source **ret_source, struct err *err);
+
+/*
  * A mailbox of a Dovecot that is running, in whatever form it keeps it (sdbox, mdbox, ...), by
  * doveadm. config is Dovecot's configuration, or NULL for the one it finds; user is who it
  * knows him as.
