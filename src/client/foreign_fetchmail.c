@@ -132,7 +132,6 @@ struct entry {
 	bool clear; /* "sslproto ''": no TLS at all */
 	bool pop3;  /* the protocol was said to be POP3 */
 	bool other; /* or another one */
-	bool has_user;
 };
 
 struct reading {
@@ -176,9 +175,9 @@ static int end_user(struct reading *r)
 	if (e == &r->defaults)
 		return 0;
 	r->now = &r->defaults;
-	if (e->other || !e->has_user || e->values.account.host[0] == '\0') {
+	if (e->other || e->values.account.user[0] == '\0' || e->values.account.host[0] == '\0') {
 		foreign_remark(r->c, e->values.line, "%s left out: %s", e->values.account.host,
-			       e->other ? "it isn't POP3" : "it names no user");
+			       e->other ? "it isn't POP3" : "it names no server or user");
 		return 0;
 	}
 	a = foreign_add(r->c, &e->values, e->values.line);
@@ -255,7 +254,6 @@ static int begin_user(struct reading *r, const struct foreign_word *value)
 		return err_set(r->err, EINVAL, "%u: a user without a server", value->line);
 	}
 	r->now = &r->user;
-	r->user.has_user = true;
 	r->user.values.line = value->line;
 	foreign_set(r->c, &r->user.values, "user", value->line, value->text);
 	return e;
