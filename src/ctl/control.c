@@ -27,6 +27,7 @@ const char *control_role(uint32_t role)
 	static const char *const names[IPC_ROLES] = {
 		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
 		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
+		[IPC_SIGNER] = "signer",
 	};
 
 	return names[role];

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/tls_remote.h"
 #include "net/tls_server_priv.h"
+#include "net/tls_signature.h"
 
 /* Takes OpenSSL's first word on what went wrong, which is nearest to the cause. */
 int tls_error(struct err *err, const char *what, const char *name)
@@ -108,6 +110,9 @@ static int find_kind(const char *file, struct tls_material *m, struct err *err)
 		[TLS_KEY_ED25519] = "ED25519",
 	};
 
+	if (EVP_PKEY_get_size(m->key) > TLS_SIGNATURE_OCTETS_MAX)
+		return err_set(err, EINVAL, "cannot use the key '%s': it is longer than 8192 bits",
+			       file);
 	for (unsigned i = 0; i < TLS_KEY_KINDS; i++) {
 		if (EVP_PKEY_is_a(m->key, names[i])) {
 			m->kind = (enum tls_key_kind)i;
@@ -174,9 +179,10 @@ int tls_material_load(const struct tls_pair *pair, tls_on_notice *on_notice, voi
 	if (r == 0)
 		r = read_certificate(pair->certificate, &m, err);
 	if (r == 0)
-		r = read_key(pair->key, &m, err);
+		r = pair->key != NULL ? read_key(pair->key, &m, err)
+				      : tls_remote_key(X509_get0_pubkey(m.leaf), &m.key, err);
 	if (r == 0)
-		r = find_kind(pair->key, &m, err);
+		r = find_kind(pair->key != NULL ? pair->key : pair->certificate, &m, err);
 	if (r == 0 && X509_check_private_key(m.leaf, m.key) != 1)
 		r = tls_error(err, "the key doesn't belong to the certificate:", pair->key);
 	if (r < 0) {

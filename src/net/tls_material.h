@@ -15,7 +15,8 @@ struct x509_st;
 /* Where they are. The strings are borrowed. */
 struct tls_pair {
 	const char *certificate; /* file, PEM: the certificate, then its chain */
-	const char *key;         /* file, PEM; may be the same one */
+	/* File, PEM; may be the same one. NULL: another process has the key (tls_remote.h). */
+	const char *key;
 };
 
 /* Behind the certificate's file name: that of an OCSP response, in DER, if there is one. */
@@ -37,7 +38,7 @@ struct tls_material {
 typedef void tls_on_notice(void *arg, const char *text);
 
 /*
- * Reads both files, and the OCSP response beside them, and makes sure that they belong
+ * Reads the files, and the OCSP response beside them, and makes sure that they belong
  * together. on_notice hears of a certificate that isn't valid now and of a response that
  * isn't: nothing is stapled then. 0 or negative errno, with *err naming the file.
  */

@@ -15,14 +15,46 @@
 #include "net/tls_clients.h"
 #include "net/tls_server_priv.h"
 
+/*
+ * What tls_signature.c can be asked for; and two that only a client's certificate has. Or
+ * OpenSSL would choose what whoever has the keys doesn't make, where it is all that the client
+ * understands.
+ */
+#define SIGNATURES                                                             \
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"                \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"         \
+	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:RSA+SHA256:" \
+	"RSA+SHA384:RSA+SHA512"
+
+/*
+ * Without those in which the client encrypts to an RSA key: they aren't forward secret, and
+ * whoever has the keys signs and decrypts nothing.
+ */
+static int set_ciphers(SSL_CTX *ctx, const char *ciphers, struct err *err)
+{
+	static const char none_of[] = ":!kRSA";
+	const char *const list = ciphers[0] != '\0' ? ciphers : "DEFAULT";
+	const size_t cap = strlen(list) + sizeof(none_of);
+	char *const text = malloc(cap);
+	int r = 0;
+
+	if (text == NULL)
+		return err_sys(err, ENOMEM, "cannot make a TLS context");
+	(void)snprintf(text, cap, "%s%s", list, none_of);
+	if (SSL_CTX_set_cipher_list(ctx, text) != 1)
+		r = tls_error(err, "cannot use the ciphers", ciphers);
+	free(text);
+	return r;
+}
+
 static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct err *err)
 {
 	const int version = o->min_version >= 13 ? TLS1_3_VERSION : TLS1_2_VERSION;
 
 	if (SSL_CTX_set_min_proto_version(ctx, version) != 1)
 		return tls_error(err, "cannot set the oldest TLS version", "tls_min_version");
-	if (o->ciphers[0] != '\0' && SSL_CTX_set_cipher_list(ctx, o->ciphers) != 1)
-		return tls_error(err, "cannot use the ciphers", o->ciphers);
+	if (SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) != 1)
+		return tls_error(err, "cannot use the signatures", SIGNATURES);
 	/* A weak group or signature would be the weakest link; these are RFC 9325's, fastest first.
 	 */
 	if (SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") != 1)
@@ -31,7 +63,7 @@ static int set_protocol(SSL_CTX *ctx, const struct tls_server_options *o, struct
 					 SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_KTLS |
 					 SSL_OP_CLEANSE_PLAINTEXT);
-	return 0;
+	return set_ciphers(ctx, o->ciphers, err);
 }
 
 /*
@@ -246,8 +278,15 @@ static int load(struct tls_server *s, const struct tls_server_options *o, struct
 	if (s->materials == NULL)
 		return err_sys(err, ENOMEM, "cannot make TLS");
 	s->n_materials = o->n_pairs;
-	for (size_t i = 0; r == 0 && i < o->n_pairs; i++)
-		r = tls_material_load(&o->pairs[i], on_notice, o->arg, &s->materials[i], err);
+	if (o->sign != NULL)
+		tls_remote_init(o->sign, o->sign_arg);
+	for (size_t i = 0; r == 0 && i < o->n_pairs; i++) {
+		struct tls_pair pair = o->pairs[i];
+
+		if (o->sign != NULL)
+			pair.key = NULL;
+		r = tls_material_load(&pair, on_notice, o->arg, &s->materials[i], err);
+	}
 	return r;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "net/tls_material.h"
+#include "net/tls_remote.h"
 
 struct ssl_ctx_st;
 struct tls_server;
@@ -21,6 +22,9 @@ struct tls_server_options {
 	size_t n_pairs;               /* not 0 */
 	unsigned min_version;         /* 12 or 13 */
 	const char *ciphers;          /* of TLS 1.2, in OpenSSL's words; "": OpenSSL's own */
+	/* Who has the keys: their files are then not read. NULL: nobody else, they are read. */
+	tls_sign *sign;
+	void *sign_arg;
 	const char *client_ca;    /* who vouches for clients, PEM; NULL, "": they aren't asked */
 	tls_on_notice *on_notice; /* while files are read; NULL: nobody wants to know */
 	void *arg;

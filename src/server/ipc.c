@@ -86,7 +86,8 @@ struct row {
 			CHECK_END, 0, 0 \
 		}                       \
 	}
-#define TO_CHILDREN (FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE) | FROM(MONITOR) | FROM(PAM))
+#define TO_CHILDREN \
+	(FROM(LISTENER) | FROM(AUTH) | FROM(STORAGE) | FROM(MONITOR) | FROM(PAM) | FROM(SIGNER))
 
 /* A member that a struct has and no list names would be one that nobody checks. */
 _Static_assert(sizeof(struct ipc_auth_pass) == offsetof(struct ipc_auth_pass, zero) + 7, "padding");
@@ -244,6 +245,11 @@ static const struct row rows[IPC_TYPES] = {
 		FD_NEVER, SESSION_SET, sizeof(struct ipc_done), NULL, CHECKS(STATUS(ipc_done))},
 	[IPC_PONG] = {"pong", TO_CHILDREN, FROM(MASTER), FD_NEVER, SESSION_ZERO,
 		sizeof(struct ipc_plain), NULL, NULL},
+
+	[IPC_SIGN] = {"sign", FROM(LISTENER), FROM(SIGNER), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_sign), ARRAY(ipc_sign, n, octets), NULL},
+	[IPC_SIGNED] = {"signed", FROM(SIGNER), FROM(LISTENER), FD_NEVER, SESSION_SET,
+		sizeof(struct ipc_signed), ARRAY(ipc_signed, n, octets), CHECKS(ZERO(ipc_signed, zero))},
 };
 /* clang-format on */
 

@@ -29,6 +29,7 @@ enum ipc_role {
 	IPC_STORAGE,
 	IPC_MONITOR, /* metrics, and what an operator asks */
 	IPC_PAM,     /* users of this machine */
+	IPC_SIGNER,  /* private keys */
 	IPC_ROLES,
 	IPC_OPERATOR = IPC_ROLES, /* restantectl: no process of the master's */
 	IPC_PEERS
@@ -101,6 +102,11 @@ enum ipc_type {
 	/* listener to monitor, and on to the operator */
 	IPC_SESSION,
 	IPC_DONE, /* this was all that was asked for */
+
+	/* listener to signer; session numbers the questions */
+	IPC_SIGN,
+	/* signer to listener */
+	IPC_SIGNED,
 	IPC_TYPES
 };
 
@@ -467,6 +473,24 @@ struct ipc_done {
 	uint64_t next;   /* ASK_SESSIONS: the id to ask with for more; 0: there are none */
 };
 
+/* What TLS signs in a handshake (net/tls_signature.h), before it is hashed. */
+#define IPC_SIGN_OCTETS 168
+struct ipc_sign {
+	struct ipc_head head;
+	uint8_t key_id[32]; /* SHA-256 of its public half */
+	uint32_t scheme;    /* RFC 8446 section 4.2.3 */
+	uint32_t n;         /* octets used */
+	uint8_t octets[IPC_SIGN_OCTETS];
+};
+
+#define IPC_SIGNED_OCTETS 1024
+struct ipc_signed {
+	struct ipc_head head;
+	uint32_t zero;
+	uint32_t n; /* octets used; 0: it won't */
+	uint8_t octets[IPC_SIGNED_OCTETS];
+};
+
 union ipc_msg {
 	struct ipc_head head;
 	struct ipc_plain plain;
@@ -499,11 +523,13 @@ union ipc_msg {
 	struct ipc_command command;
 	struct ipc_session session;
 	struct ipc_done done;
+	struct ipc_sign sign;
+	struct ipc_signed signature;
 };
 
 /*
  * Begins a message: its head, and its struct zeroed except a last array of octets
- * (data, bits, status), which is the sender's to fill as far as n says. A union is
+ * (data, bits, status, octets), which is the sender's to fill as far as n says. A union is
  * 17 KiB: keep a static one in each process, not one on the stack (which is filled
  * with a pattern each time).
  */

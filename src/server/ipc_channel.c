@@ -38,9 +38,9 @@ static unsigned depth;
 static const char *role_name(enum ipc_role role)
 {
 	static const char *const names[IPC_PEERS] = {
-		[IPC_MASTER] = "master",     [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
-		[IPC_STORAGE] = "storage",   [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
-		[IPC_OPERATOR] = "operator",
+		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
+		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
+		[IPC_SIGNER] = "signer",   [IPC_OPERATOR] = "operator",
 	};
 
 	return names[role];

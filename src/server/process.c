@@ -38,7 +38,7 @@ static void name_process(const struct process *p)
 {
 	static const char *const names[IPC_ROLES] = {
 		[IPC_LISTENER] = "listener", [IPC_AUTH] = "auth", [IPC_STORAGE] = "storage",
-		[IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
+		[IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",   [IPC_SIGNER] = "signer",
 	};
 	const char *const role = names[p->ops->role];
 	char name[32];

@@ -18,6 +18,9 @@ extern const struct sandbox_profile sandbox_listener;
 /* The same, and what libmicrohttpd asks of its sockets. */
 extern const struct sandbox_profile sandbox_monitor;
 
+/* Its channels, and threads: no connection is ever accepted. */
+extern const struct sandbox_profile sandbox_signer;
+
 /*
  * auth may read files, storage may do with them what its user may. Neither starts a
  * program or a process, reaches the network or another process, or changes the

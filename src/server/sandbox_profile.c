@@ -45,6 +45,8 @@ static const struct sandbox_rule listener_rules[] = {
 	ANY("epoll_pwait2"), ANY("clock_gettime"), ANY("gettimeofday"),
 	ANY("time"), ANY("getpid"), ANY("gettid"), ANY("getrandom"),
 	ONE("ioctl", IS(1, FIONBIO)),
+	/* for a signature */
+	ANY("poll"), ANY("ppoll"),
 	/* connections and channels: what is there, and no way to another peer */
 	ANY("accept4"), ANY("read"), ANY("write"), ANY("writev"),
 	ANY("recvfrom"), ANY("recvmsg"),
@@ -92,6 +94,34 @@ static const struct sandbox_rule monitor_rules[] = {
 	ONE("fcntl", IS(1, F_GETFD)), ONE("fcntl", IS(1, F_SETFD)),
 	FAIL("socket", EPERM),
 	FAIL("connect", EPERM),
+	/* memory, none of it for code */
+	ANY("brk"), ANY("munmap"), ANY("mremap"), ANY("madvise"),
+	ANY("futex"),
+	ONE("mmap", HAS_NONE(2, PROT_EXEC)),
+	ONE("mprotect", HAS_NONE(2, PROT_EXEC)),
+	/* the end, also an abort() */
+	ANY("exit"), ANY("exit_group"), ANY("rt_sigaction"),
+	ANY("rt_sigprocmask"), ANY("rt_sigreturn"), ANY("restart_syscall"),
+	{.name = NULL},
+};
+
+static const struct sandbox_rule signer_rules[] = {
+	/* the loop, for the control channel, and what libc and OpenSSL ask now and then */
+	ANY("epoll_ctl"), ANY("epoll_wait"), ANY("epoll_pwait"),
+	ANY("epoll_pwait2"), ANY("clock_gettime"), ANY("gettimeofday"),
+	ANY("time"), ANY("getpid"), ANY("gettid"), ANY("getrandom"),
+	ONE("ioctl", IS(1, FIONBIO)),
+	/* channels, and the log */
+	ANY("read"), ANY("write"), ANY("recvmsg"), ANY("shutdown"), ANY("close"),
+	TWO("sendto", IS(4, 0), HAS_NONE(3, MSG_FASTOPEN)),
+	ONE("sendmsg", HAS_NONE(2, MSG_FASTOPEN)),
+	ONE("fcntl", IS(1, F_SETFL)),
+	FAIL("socket", EPERM),
+	FAIL("connect", EPERM),
+	/* a thread for each listener; clone3(2)'s flags can't be seen here */
+	ONE("clone", HAS_ALL(0, CLONE_THREAD)), FAIL("clone3", ENOSYS),
+	ANY("set_robust_list"), ANY("rseq"),
+	TWO("prlimit64", IS(0, 0), IS(2, 0)),
 	/* memory, none of it for code */
 	ANY("brk"), ANY("munmap"), ANY("mremap"), ANY("madvise"),
 	ANY("futex"),
@@ -175,6 +205,14 @@ const struct sandbox_profile sandbox_monitor = {
 	.then = SCMP_ACT_ALLOW,
 	.otherwise = SCMP_ACT_KILL_PROCESS,
 	.rules = monitor_rules,
+};
+
+const struct sandbox_profile sandbox_signer = {
+	.name = "signer",
+	.limits_files = true,
+	.then = SCMP_ACT_ALLOW,
+	.otherwise = SCMP_ACT_KILL_PROCESS,
+	.rules = signer_rules,
 };
 
 const struct sandbox_profile sandbox_auth = {

@@ -91,7 +91,7 @@ def test_status_is_true(daemon):
 def test_status_names_the_processes(daemon):
     now = status(daemon)
     roles = sorted(p['role'] for p in now['processes'] if p['state'] == 'running')
-    assert roles == ['auth', 'listener', 'listener', 'master', 'monitor', 'storage']
+    assert roles == ['auth', 'listener', 'listener', 'master', 'monitor', 'signer', 'storage']
     for process in now['processes']:
         assert process['rss_bytes'] > 500000
         os.kill(process['pid'], 0)

@@ -113,7 +113,7 @@ def test_sessions_go_on_and_nobody_is_refused(server):
 
         now = json.loads(server.ctl('status', '--json').stdout)
         assert sorted({p['role'] for p in now['processes'] if p['state'] == 'old'}) == [
-            'auth', 'listener', 'storage']
+            'auth', 'listener', 'signer', 'storage']
         assert user not in server.ctl('sessions').stdout.decode()  # nor does it wait for an answer
 
         # Whoever was there is with the old one, and has the maildrop for himself.

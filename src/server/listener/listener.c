@@ -55,6 +55,17 @@ static uint32_t limit_sessions(uint32_t sessions)
 	return (uint32_t)n;
 }
 
+/* Sessions close while the list is walked, so the next one is looked up first. */
+static void on_signing_possible(void *arg)
+{
+	struct listener *const l = arg;
+
+	for (struct session *s = l->sessions, *next; s != NULL; s = next) {
+		next = s->next;
+		session_signing_possible(s);
+	}
+}
+
 static int make_tls(struct listener *l, struct err *err)
 {
 	struct tls_options options;
@@ -62,7 +73,12 @@ static int make_tls(struct listener *l, struct err *err)
 
 	if (!config_has_tls(l->config))
 		return 0;
+	l->signing = signing_new(on_signing_possible, l);
+	if (l->signing == NULL)
+		return err_sys(err, ENOMEM, "cannot make TLS");
 	tls_options_fill(l->config, &options);
+	options.server.sign = signing_ask;
+	options.server.sign_arg = l->signing;
 	r = tls_server_new(&options.server, &l->tls, err);
 	if (r == 0) {
 		tls_server_notify(l->tls, tls_options_log, NULL);
@@ -83,6 +99,7 @@ static void listener_free(struct listener *l)
 		return;
 	tls_server_free(l->tls);
 	tls_ticket_keys_free(l->tickets);
+	signing_free(l->signing);
 	session_table_done(&l->table);
 	address_count_done(&l->addresses);
 	free(l);
@@ -244,6 +261,10 @@ static void on_link(struct process *p, enum ipc_role peer, uint32_t peer_id, int
 {
 	struct listener *const l = p->owner;
 
+	if (peer == IPC_SIGNER && l->signing != NULL) {
+		signing_link(l->signing, l->loop, fd);
+		return;
+	}
 	if (peer != IPC_AUTH && peer != IPC_STORAGE && peer != IPC_MONITOR) {
 		(void)close(fd);
 		return;
@@ -350,6 +371,7 @@ static void stop(struct process *p)
 		ipc_channel_close(l->storage, free_channel);
 	if (l->monitor != NULL)
 		ipc_channel_close(l->monitor, free_channel);
+	signing_close(l->signing);
 	/* The loop runs once more for the callbacks above; l is in use until then. */
 	(void)uv_run(l->loop, UV_RUN_NOWAIT);
 	listener_free(l);

@@ -15,6 +15,7 @@
 #include "server/listener/address_count.h"
 #include "server/listener/session.h"
 #include "server/listener/session_table.h"
+#include "server/listener/signing.h"
 #include "server/listener/timeout.h"
 #include "server/process.h"
 
@@ -41,6 +42,7 @@ struct listener {
 	uv_loop_t *loop;
 	struct tls_server *tls;          /* Owned; NULL without a certificate */
 	struct tls_ticket_keys *tickets; /* Owned; of tls */
+	struct signing *signing;         /* Owned; NULL without a certificate */
 	struct acceptor acceptors[CONFIG_LISTEN_MAX];
 	uint32_t n_acceptors;
 

@@ -294,6 +294,13 @@ static void take_proxy(struct session *s)
 /* False when it isn't done, or s is closed. */
 static bool handshake(struct session *s)
 {
+	if (!signing_is_possible(s->listener->signing)) {
+		/* session_signing_possible() goes on; what the client has sent waits in its socket.
+		 */
+		conn_watch(&s->conn, false, false);
+		return false;
+	}
+
 	const int r = conn_handshake(&s->conn);
 
 	if (r == -EAGAIN) {
@@ -461,6 +468,12 @@ static void drive(struct session *s)
 	count_octets(s);
 	set_deadline(s, wants, blocked);
 	conn_watch(&s->conn, !blocked && !s->at_eof && s->in_end - s->in_at < s->in_cap, blocked);
+}
+
+void session_signing_possible(struct session *s)
+{
+	if (s->_phase == HANDSHAKE || s->_phase == STLS)
+		session_run(s);
 }
 
 void session_run(struct session *s)

@@ -183,6 +183,9 @@ bool session_describe_to(const struct session *s, struct ipc_session *info);
 /* The operator doesn't want it: closes it, as if the line had broken. */
 void session_kick(struct session *s);
 
+/* The process with the keys can be asked (again): goes on with a handshake. */
+void session_signing_possible(struct session *s);
+
 /* Tells auth and storage to forget the session and takes a new id. */
 void session_renew_id(struct session *s);
 

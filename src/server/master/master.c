@@ -142,6 +142,7 @@ static void on_deadline(struct master *m)
 	kill_role(m, IPC_PAM);
 	kill_role(m, IPC_STORAGE);
 	kill_role(m, IPC_MONITOR);
+	kill_role(m, IPC_SIGNER);
 }
 
 /* ---- the loop ---- */
@@ -189,10 +190,21 @@ void master_notify_ready(const struct master *m)
 		      m->n_slots - SLOT_LISTENER);
 }
 
-/* By old listeners, after an upgrade. */
-static bool is_needed(const struct child *c)
+/*
+ * By old listeners: all there is, after an upgrade; else a signer, for sessions that may still
+ * begin TLS.
+ */
+static bool is_needed(const struct master *m, const struct child *child)
 {
-	return c->foreign && c->role != IPC_LISTENER && c->role != IPC_MONITOR;
+	if (child->foreign)
+		return child->role != IPC_LISTENER && child->role != IPC_MONITOR;
+	if (child->role != IPC_SIGNER)
+		return false;
+	for (const struct child *c = m->children; c != NULL; c = c->next) {
+		if (c->role == IPC_LISTENER && !c->foreign && c->generation == child->generation)
+			return true;
+	}
+	return false;
 }
 
 /* What follows from what has happened. */
@@ -210,7 +222,7 @@ static void settle(struct master *m)
 		master_notify_ready(m);
 	}
 	for (struct child *c = m->children; c != NULL; c = c->next) {
-		if (c->slot >= 0 || c->draining || is_needed(c))
+		if (c->slot >= 0 || c->draining || is_needed(m, c))
 			continue;
 		master_drain_child(c, IPC_DRAIN_FOREVER);
 		master_ping(c);

@@ -20,18 +20,22 @@
 #include "server/master/master_priv.h"
 #include "server/monitor/monitor.h"
 #include "server/pamd/pamd.h"
+#include "server/signerd/signerd.h"
 #include "server/stored/stored.h"
 
 /* A child that lived this long had a good start: the next one begins at once. */
 #define GOOD_LIFE_MS 10000
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
+/* Until files are looked at again that were no good: they are about to be replaced, mostly. */
+#define PAUSE_FILES_MS 1000
 
 const char *master_role_name(enum ipc_role role)
 {
 	static const char *const names[IPC_ROLES] = {
 		[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
 		[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
+		[IPC_SIGNER] = "signer",
 	};
 
 	return names[role];
@@ -46,6 +50,8 @@ static const struct process_ops *ops_of(unsigned slot)
 		return &authd_ops;
 	case SLOT_PAM:
 		return &pamd_ops;
+	case SLOT_SIGNER:
+		return &signerd_ops;
 	case SLOT_MONITOR:
 		return &monitor_ops;
 	default:
@@ -79,6 +85,8 @@ bool master_wants(const struct master *m, unsigned slot)
 {
 	if (slot == SLOT_PAM)
 		return config_has_pam(&m->config);
+	if (slot == SLOT_SIGNER)
+		return config_has_tls(&m->config);
 	if (slot != SLOT_MONITOR)
 		return true;
 	for (uint32_t i = 0; i < m->config.n_listen; i++) {
@@ -99,6 +107,7 @@ static struct child *fork_child(struct master *m, unsigned slot)
 		goto free_child;
 	c->role = ops_of(slot)->role;
 	c->id = m->next_id++;
+	c->generation = m->generation;
 	c->slot = (int)slot;
 	c->started_ms = clock_mono_ms();
 	c->started = clock_wall_ns() / 1000000000;
@@ -154,6 +163,14 @@ static void start_slot(struct master *m, unsigned i)
 	master_link_all(m, s->child);
 }
 
+/* False: wait. When another generation has begun instead, the slot is filled by now. */
+static bool has_files(struct master *m, unsigned i)
+{
+	if (i != SLOT_SIGNER && i < SLOT_LISTENER)
+		return true;
+	return master_renewal_for_start(m) != RENEWAL_REFUSED;
+}
+
 void master_start_due(struct master *m)
 {
 	const uint64_t now = clock_mono_ms();
@@ -161,8 +178,12 @@ void master_start_due(struct master *m)
 	if (m->state >= MASTER_DRAINING)
 		return;
 	for (unsigned i = 0; i < m->n_slots; i++) {
-		if (m->slots[i].child == NULL && m->slots[i].start_at_ms <= now &&
-		    master_wants(m, i))
+		if (m->slots[i].child != NULL || m->slots[i].start_at_ms > now ||
+		    !master_wants(m, i))
+			continue;
+		if (!has_files(m, i))
+			m->slots[i].start_at_ms = now + PAUSE_FILES_MS;
+		else if (m->slots[i].child == NULL)
 			start_slot(m, i);
 	}
 }

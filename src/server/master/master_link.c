@@ -20,7 +20,7 @@ static void tell_link(struct child *to, const struct child *peer, int fd)
 /* Lower hears of the link first. */
 static int rank(enum ipc_role role)
 {
-	return role == IPC_STORAGE || role == IPC_PAM ? 0 : role == IPC_AUTH ? 1 : 2;
+	return role == IPC_STORAGE || role == IPC_PAM ? 0 : role == IPC_LISTENER ? 2 : 1;
 }
 
 /*
@@ -30,6 +30,10 @@ static int rank(enum ipc_role role)
 static void link_two(struct child *a, struct child *b)
 {
 	int pair[2];
+
+	/* Certificates of one generation, and keys of the same. */
+	if ((a->role == IPC_SIGNER || b->role == IPC_SIGNER) && a->generation != b->generation)
+		return;
 
 	if (rank(a->role) > rank(b->role)) {
 		struct child *const other = a;
@@ -50,15 +54,17 @@ static void link_two(struct child *a, struct child *b)
 /*
  * Again storage is to know a listener before auth can grant it anything: so a new
  * storage is connected with auth last, anybody else with storage first. The monitor
- * speaks with listeners alone, and only for an operator: see is_linked().
+ * speaks with listeners alone, and only for an operator: see is_linked(). The signer
+ * speaks with listeners alone too.
  */
 static const enum ipc_role links[IPC_ROLES][IPC_ROLES] = {
 	/* ends with IPC_MASTER, which is connected with everybody */
 	[IPC_STORAGE] = {IPC_LISTENER, IPC_AUTH},
 	[IPC_AUTH] = {IPC_STORAGE, IPC_PAM, IPC_LISTENER},
 	[IPC_PAM] = {IPC_AUTH},
-	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH, IPC_MONITOR},
+	[IPC_LISTENER] = {IPC_STORAGE, IPC_AUTH, IPC_SIGNER, IPC_MONITOR},
 	[IPC_MONITOR] = {IPC_LISTENER},
+	[IPC_SIGNER] = {IPC_LISTENER},
 };
 
 /*

@@ -3,7 +3,7 @@
  * master_priv.h - the master inside. One thread, no event loop library: poll(2)
  * over a signalfd and the children's control channels.
  *
- * A slot is a place that must be filled: storage, auth, and each listener. A
+ * A slot is a place that must be filled: storage, auth, signer, and each listener. A
  * child fills a slot, or has been replaced there and only finishes its sessions.
  */
 #pragma once
@@ -22,6 +22,7 @@ enum {
 	SLOT_STORAGE,
 	SLOT_AUTH,
 	SLOT_PAM,
+	SLOT_SIGNER, /* from here on a generation has its own */
 	SLOT_MONITOR,
 	SLOT_LISTENER,
 	SLOTS_MAX = SLOT_LISTENER + MASTER_LISTENERS_MAX
@@ -30,7 +31,8 @@ enum {
 struct child {
 	struct child *next;
 	enum ipc_role role;
-	uint32_t id; /* its peer_id, never used again */
+	uint32_t id;         /* its peer_id, never used again */
+	uint32_t generation; /* the master's when it was started */
 	pid_t pid;
 	int control; /* Owned; -1 when it was closed */
 	int slot;    /* -1: replaced */
@@ -78,7 +80,7 @@ enum master_state {
 	MASTER_STARTING, /* not every slot has been ready yet */
 	MASTER_RUNNING,
 	MASTER_DRAINING, /* listeners finish their sessions; nothing is restarted */
-	MASTER_STOPPING, /* no listener is left: auth and storage end */
+	MASTER_STOPPING, /* no listener is left: all others end */
 };
 
 struct master {
@@ -92,7 +94,7 @@ struct master {
 	struct metrics_area *metrics; /* NULL: there was no memory for it */
 	uint64_t started;             /* seconds since 1970 */
 	uint64_t reloaded;
-	uint32_t generation;        /* of listeners: counted up by reloads */
+	uint32_t generation;        /* of listeners: counted up by reloads and renewals */
 	struct tls_tickets tickets; /* what listeners share; as it was when the last one began */
 	int signals;                /* signalfd. Owned */
 	enum master_state state;
@@ -123,7 +125,9 @@ void master_notify_ready(const struct master *m);
 /* Starts what should run and doesn't, if its time has come. */
 void master_start_due(struct master *m);
 
-/* False for a slot that this configuration leaves empty: the monitor's when nobody asks it, PAM's.
+/*
+ * False for a slot that this configuration leaves empty: the monitor's when nobody asks it, PAM's,
+ * the signer's without TLS.
  */
 bool master_wants(const struct master *m, unsigned slot);
 
@@ -215,6 +219,14 @@ void master_renewal_begin(struct master *m, uint64_t used);
 
 /* Looks, when it is time, and renews listeners when there are new certificates. */
 void master_renewal(struct master *m);
+
+/*
+ * Before one process more is started for this generation: it must find the files that the
+ * others have found, or keys and certificates don't belong together. BEGUN: they are others
+ * and good, so all of the generation has been replaced. REFUSED: this process has to wait.
+ */
+enum renewal_answer { RENEWAL_SAME, RENEWAL_BEGUN, RENEWAL_REFUSED };
+enum renewal_answer master_renewal_for_start(struct master *m);
 
 /* Milliseconds until master_renewal() has something to do, or -1. */
 int64_t master_renewal_in(const struct master *m, uint64_t now_ms);

@@ -6,6 +6,7 @@
  *
  *	new sockets bound -> IPC_CONFIG -> new listeners started
  *	                  -> all ready: IPC_DRAIN to the old ones, old sockets closed
+ *	                  -> an old generation's last listener has gone: IPC_DRAIN to its signer
  *
  * No connection is refused meanwhile: a socket that stays is never closed.
  */
@@ -104,8 +105,8 @@ static void raise_fd_limits(const struct master *m)
 /* From here on they are replaced; they go on until master.c finds the new ones ready. */
 static void retire_listeners(struct master *m)
 {
-	/* And the monitor: its addresses may be others now. */
-	for (unsigned i = SLOT_MONITOR; i < m->n_slots; i++) {
+	/* And the signer, with its keys; and the monitor: its addresses may be others now. */
+	for (unsigned i = SLOT_SIGNER; i < m->n_slots; i++) {
 		struct slot *const s = &m->slots[i];
 
 		if (s->child != NULL)

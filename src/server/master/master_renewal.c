@@ -70,19 +70,32 @@ void master_renewal_begin(struct master *m, uint64_t used)
 	m->renewal.due_ms = clock_mono_ms() + (uint64_t)m->config.tls_watch * 1000;
 }
 
-static void try_new_ones(struct master *m)
+static bool try_new_ones(struct master *m)
 {
 	struct err err;
 
 	if (master_check_tls(&m->config, &err) < 0) {
+		if (m->renewal.refused == m->renewal.seen)
+			return false;
 		m->renewal.refused = m->renewal.seen;
 		log_event(LOG_LEVEL_ERROR, "certificates-refused", log_str("error", err.text),
 			  log_str("effect", "the old ones stay"));
-		return;
+		return false;
 	}
 	m->renewal.used = m->renewal.seen;
 	log_event(LOG_LEVEL_INFO, "certificates-renewed");
 	master_renew_listeners(m);
+	return true;
+}
+
+enum renewal_answer master_renewal_for_start(struct master *m)
+{
+	const uint64_t h = master_renewal_look(&m->config);
+
+	if (h == m->renewal.used)
+		return RENEWAL_SAME;
+	m->renewal.seen = h;
+	return try_new_ones(m) ? RENEWAL_BEGUN : RENEWAL_REFUSED;
 }
 
 void master_renewal(struct master *m)
@@ -100,7 +113,7 @@ void master_renewal(struct master *m)
 		m->renewal.seen = h;
 		in = in < SETTLE_MS ? in : SETTLE_MS;
 	} else if (h != m->renewal.used && h != m->renewal.refused) {
-		try_new_ones(m);
+		(void)try_new_ones(m);
 	}
 	m->renewal.due_ms = now + in;
 }

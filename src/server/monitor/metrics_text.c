@@ -69,6 +69,7 @@ static const char *const results[METRIC_RESULTS] = {
 static const char *const roles[IPC_ROLES] = {
 	[IPC_MASTER] = "master",   [IPC_LISTENER] = "listener", [IPC_AUTH] = "auth",
 	[IPC_STORAGE] = "storage", [IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",
+	[IPC_SIGNER] = "signer",
 };
 
 static void put_connections(struct text *t, const uint64_t *v)

@@ -43,6 +43,12 @@ static const struct member drain[] = {HEAD(ipc_drain), M(ipc_drain, seconds, ANY
 				      M(ipc_drain, zero, ZERO, 0), END};
 static const struct member link_[] = {HEAD(ipc_link), M(ipc_link, peer_role, MAX, IPC_ROLES - 1),
 				      M(ipc_link, peer_id, ANY, 0), END};
+static const struct member sign[] = {
+	HEAD(ipc_sign),         M(ipc_sign, key_id, ANY, 0),    M(ipc_sign, scheme, ANY, 0),
+	M(ipc_sign, n, ANY, 0), M(ipc_sign, octets, OCTETS, 0), END};
+static const struct member signed_[] = {HEAD(ipc_signed), M(ipc_signed, zero, ZERO, 0),
+					M(ipc_signed, n, ANY, 0), M(ipc_signed, octets, OCTETS, 0),
+					END};
 static const struct member pass[] = {HEAD(ipc_auth_pass),
 				     ORIGIN(ipc_auth_pass),
 				     M(ipc_auth_pass, user, STR, 0),
@@ -240,7 +246,7 @@ static const struct member done[] = {HEAD(ipc_done), M(ipc_done, status, MAX, ST
 enum fd { NEVER, ALWAYS, WHEN_OK };
 
 #define A(role) (1U << IPC_##role)
-#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE) | A(MONITOR) | A(PAM))
+#define CHILDREN (A(LISTENER) | A(AUTH) | A(STORAGE) | A(MONITOR) | A(PAM) | A(SIGNER))
 
 static const struct row {
 	enum ipc_type type;
@@ -334,6 +340,10 @@ static const struct row {
 	 sizeof(struct ipc_session), session_, 0, 0, 0},
 	{IPC_DONE, A(LISTENER) | A(MONITOR), A(MONITOR) | A(OPERATOR), NEVER, true,
 	 sizeof(struct ipc_done), done, 0, 0, 0},
+	{IPC_SIGN, A(LISTENER), A(SIGNER), NEVER, true, sizeof(struct ipc_sign), sign,
+	 offsetof(struct ipc_sign, n), offsetof(struct ipc_sign, octets), IPC_SIGN_OCTETS},
+	{IPC_SIGNED, A(SIGNER), A(LISTENER), NEVER, true, sizeof(struct ipc_signed), signed_,
+	 offsetof(struct ipc_signed, n), offsetof(struct ipc_signed, octets), IPC_SIGNED_OCTETS},
 };
 
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))

@@ -30,6 +30,7 @@
 #include "server/master/master.h"
 #include "server/monitor/monitor.h"
 #include "server/pamd/pamd.h"
+#include "server/signerd/signerd.h"
 #include "server/stored/stored.h"
 
 #define WAIT_MS 20000
@@ -39,11 +40,10 @@
 /* hostname is "when-what": what this role does when that happens. */
 static bool told(const struct process *p, const char *when)
 {
-	static const char *const names[] = {[IPC_LISTENER] = "listener",
-					    [IPC_AUTH] = "auth",
-					    [IPC_STORAGE] = "storage",
-					    [IPC_MONITOR] = "monitor",
-					    [IPC_PAM] = "pam"};
+	static const char *const names[] = {
+		[IPC_LISTENER] = "listener", [IPC_AUTH] = "auth", [IPC_STORAGE] = "storage",
+		[IPC_MONITOR] = "monitor",   [IPC_PAM] = "pam",   [IPC_SIGNER] = "signer",
+	};
 	char word[64];
 
 	(void)snprintf(word, sizeof(word), "%s-%s", when, names[p->ops->role]);
@@ -94,6 +94,7 @@ const struct process_ops authd_ops = OPS(IPC_AUTH);
 const struct process_ops stored_ops = OPS(IPC_STORAGE);
 const struct process_ops monitor_ops = OPS(IPC_MONITOR);
 const struct process_ops pamd_ops = OPS(IPC_PAM);
+const struct process_ops signerd_ops = OPS(IPC_SIGNER);
 
 #undef OPS
 

@@ -351,6 +351,15 @@ static void write_file(void)
 	(void)close(fd);
 }
 
+/* It speaks by sendmsg(2) and recvmsg(2) alone, and has threads. */
+static enum outcome of_signer(size_t i)
+{
+	if (cases[i].act == make_thread)
+		return WORKS;
+	return cases[i].act == talk || cases[i].act == pass_a_descriptor ? KILLED
+									 : cases[i].listener;
+}
+
 static void check(const struct sandbox_profile *profile, size_t which)
 {
 	char other[64];
@@ -361,7 +370,7 @@ static void check(const struct sandbox_profile *profile, size_t which)
 		const enum outcome networked = cases[i].act == make_tcp_socket ? WORKS
 									       : cases[i].auth;
 		const enum outcome wanted[] = {cases[i].listener, cases[i].auth, cases[i].storage,
-					       networked};
+					       networked, of_signer(i)};
 
 		write_file();
 
@@ -389,6 +398,12 @@ static void storage(void **state)
 {
 	(void)state;
 	check(&sandbox_storage, 2);
+}
+
+static void signer(void **state)
+{
+	(void)state;
+	check(&sandbox_signer, 4);
 }
 
 /* The port that nobody has: whether there is a way there is what counts. */
@@ -474,7 +489,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener), cmocka_unit_test(auth),
 		cmocka_unit_test(storage),    cmocka_unit_test(auth_with_network),
-		cmocka_unit_test(pam),
+		cmocka_unit_test(pam),        cmocka_unit_test(signer),
 	};
 
 #ifdef RESTANTE_UNSEALED

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -32,6 +33,7 @@
 
 #include "net/fdpass.h"
 #include "net/listen.h"
+#include "net/tls_keys.h"
 #include "server/listener/listener.h"
 #include "../../net/certificates.h"
 
@@ -52,6 +54,8 @@ struct peers {
 	int control;
 	int auth;
 	int storage;
+	int signer;
+	pthread_t signing;
 };
 
 static union ipc_msg msg;
@@ -167,6 +171,35 @@ static inline void peers_prepare(struct peers *p)
 	c->log_level = LOG_LEVEL_DEBUG;
 }
 
+/* A thread: the listener asks in the middle of a handshake, in which the test is the client. */
+static inline void *peers_sign(void *arg)
+{
+	const struct peers *const p = arg;
+	const struct tls_pair pair = {.certificate = p->pem, .key = p->pem};
+	static union ipc_msg question;
+	static union ipc_msg answer;
+	struct tls_keys *keys;
+	struct err err;
+	int passed;
+
+	if (tls_keys_load(&pair, 1, &keys, &err) < 0)
+		return NULL;
+	while (fdpass_recv(p->signer, &question, sizeof(question), &passed) > 0) {
+		const struct tls_signing what = {.key_id = question.sign.key_id,
+						 .scheme = question.sign.scheme,
+						 .octets = question.sign.octets,
+						 .n = question.sign.n};
+
+		ipc_start(&answer, IPC_SIGNED, question.head.session);
+		answer.signature.n = (uint32_t)tls_signature_make(tls_keys_find(keys, what.key_id),
+								  &what, answer.signature.octets);
+		if (fdpass_send(p->signer, &answer, ipc_length(&answer), -1) < 0)
+			break;
+	}
+	tls_keys_free(keys);
+	return NULL;
+}
+
 static inline void peers_start(struct peers *p)
 {
 	int pair[2];
@@ -195,6 +228,8 @@ static inline void peers_start(struct peers *p)
 	assert_int_equal(msg.head.type, IPC_READY);
 	p->storage = peers_link(p, IPC_STORAGE);
 	p->auth = peers_link(p, IPC_AUTH);
+	p->signer = peers_link(p, IPC_SIGNER);
+	assert_int_equal(pthread_create(&p->signing, NULL, peers_sign, p), 0);
 }
 
 /* The log so far; a static copy. */
@@ -248,6 +283,8 @@ static inline void peers_ended(struct peers *p)
 	assert_null(strstr(peers_log(p), "secret"));
 	(void)close(p->auth);
 	(void)close(p->storage);
+	assert_int_equal(pthread_join(p->signing, NULL), 0);
+	(void)close(p->signer);
 	(void)close(p->control);
 	for (unsigned i = 0; i < PLACES; i++)
 		(void)close(p->sockets[i]);
