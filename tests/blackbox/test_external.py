@@ -269,6 +269,38 @@ def test_common_names_and_crls(make_daemon):
         daemon.wait_for('reason=certificate-names-no-user')
 
 
+def test_new_lists_are_noticed(make_daemon):
+    """Without SIGHUP: a CRL is replaced every day. One that can't be read changes nothing."""
+    daemon = make_daemon(tls_watch=1, max_bad_commands=1000)
+    user = daemon.user()
+    one = Authority('replaced every day')
+    path = daemon.dir / 'client.pem'
+    certificate = one.make(path, [f'{user}@example.org'])
+    ca = daemon.dir / 'ca.pem'
+    ca.write_bytes(one.pem + one.crl())
+    daemon.reload(tls_client_ca=ca)
+
+    def replace(octets):
+        draft = daemon.dir / 'ca.new'
+        draft.write_bytes(octets)
+        draft.chmod(0o644)
+        since = daemon.mark()
+        draft.rename(ca)
+        return since
+
+    def may_log_in():
+        with wire_with(daemon, path) as wire:
+            return wire.reply('AUTH EXTERNAL =').startswith('+OK')
+    wait_until(may_log_in, 'auth has read the first list')
+    daemon.wait_for('event=certificates-refused', replace(b'no certificate at all'))
+    assert may_log_in()
+    daemon.wait_for('event=reloaded', replace(one.pem + one.crl(certificate)))
+    wait_until(lambda: not may_log_in(), 'auth has read that it is revoked')
+    daemon.wait_for('reason=certificate-revoked')
+    daemon.wait_for('event=reloaded', replace(one.pem + one.crl()))
+    wait_until(may_log_in, 'auth has read that it is not')
+
+
 def test_clients_are_not_asked_otherwise(make_daemon):
     daemon = make_daemon()
     path = daemon.dir / 'client.pem'

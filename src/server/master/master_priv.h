@@ -236,6 +236,9 @@ int64_t master_renewal_in(const struct master *m, uint64_t now_ms);
 /* SIGHUP. */
 void master_reload(struct master *m);
 
+/* auth reads its files again, by the configuration that we have. False after a line in the log. */
+bool master_tell_auth(struct master *m);
+
 /* A new generation of listeners, with the configuration that we have. */
 void master_renew_listeners(struct master *m);
 

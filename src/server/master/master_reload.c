@@ -87,6 +87,24 @@ static void tell_config(struct master *m, int fd)
 	}
 }
 
+bool master_tell_auth(struct master *m)
+{
+	static union ipc_msg msg;
+	const int fd = make_memfd(&m->config);
+
+	if (fd < 0) {
+		log_event(LOG_LEVEL_ERROR, "renewal-failed", log_str("error", strerror(-fd)));
+		return false;
+	}
+	ipc_start(&msg, IPC_CONFIG, 0);
+	for (struct child *c = m->children; c != NULL; c = c->next) {
+		if (!c->foreign && c->role == IPC_AUTH)
+			master_tell(c, &msg, fd);
+	}
+	(void)close(fd);
+	return true;
+}
+
 /* max_connections may have grown, and auth and storage go on. */
 static void raise_fd_limits(const struct master *m)
 {

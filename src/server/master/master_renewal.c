@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Certificates that are renewed under their names: by certbot, which puts symbolic links
- * in the place of others, or by anything else. They are looked at now and then, not
- * waited for: a look costs a stat(2) for each file, and works whatever way a file, a
- * link or a folder above it was replaced, and on every file system.
+ * Certificates that are renewed under their names, and CAs and CRLs for clients': by
+ * certbot, which puts symbolic links in the place of others, or by anything else. They are
+ * looked at now and then, not waited for: a look costs a stat(2) for each file, and works
+ * whatever way a file, a link or a folder above it was replaced, and on every file system.
  *
  *	a look finds something else ──► once more, SETTLE_MS later ──► the same again:
  *	it is tried, as at a start ──► a new generation of listeners, or one line in the log
@@ -54,6 +54,8 @@ uint64_t master_renewal_look(const struct config *config)
 	if (!config_has_tls(config))
 		return h;
 	tls_options_fill(config, &options);
+	if (config->tls_client_ca[0] != '\0')
+		mix_file(&h, config->tls_client_ca);
 	for (size_t i = 0; i < options.server.n_pairs; i++) {
 		mix_file(&h, options.pairs[i].certificate);
 		mix_file(&h, options.pairs[i].key);
@@ -82,6 +84,9 @@ static bool try_new_ones(struct master *m)
 			  log_str("effect", "the old ones stay"));
 		return false;
 	}
+	/* Before listeners ask clients by it: what is revoked is so from now on. */
+	if (m->config.tls_client_ca[0] != '\0' && !master_tell_auth(m))
+		return false;
 	m->renewal.used = m->renewal.seen;
 	log_event(LOG_LEVEL_INFO, "certificates-renewed");
 	master_renew_listeners(m);
