@@ -471,25 +471,19 @@ static int find_record(const struct ctl *ctl, const struct names *names,
 
 	if (db == NULL)
 		return status;
-	switch (databases_find(db, names->name, ret_record)) {
-	case USERDB_FOUND:
+
+	const enum userdb_status found = databases_find(db, names->name, ret_record);
+
+	if (found == USERDB_FOUND)
 		status = EX_OK;
-		break;
-	case USERDB_AWAY:
-		/* Of a file, that is what it is when it's empty. */
-		if (userdb_may_be_away(db)) {
-			status = ctl_complain(EX_TEMPFAIL,
-					      "not every database could be asked for '%s'",
-					      ctl->name);
-			break;
-		}
-		/* fall through */
-	case USERDB_UNKNOWN:
+	/* A file is away, too, when it's empty: then there is no such user. */
+	else if (found == USERDB_AWAY && userdb_may_be_away(db))
+		status = ctl_complain(EX_TEMPFAIL, "not every database could be asked for '%s'",
+				      ctl->name);
+	else
 		status = ctl->config.userdb.n > 0
 				 ? ctl_complain(EX_NOUSER, "there is no user '%s'", ctl->name)
 				 : users_no_such(ctl);
-		break;
-	}
 	userdb_free(db);
 	return status;
 }
