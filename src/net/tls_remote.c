@@ -407,6 +407,16 @@ static int init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
 	return 1;
 }
 
+static OSSL_PROVIDER *theirs;
+static OSSL_PROVIDER *ours;
+
+/* OpenSSL, which ends after this, frees nothing that is still loaded. */
+static void unload_providers(void)
+{
+	(void)OSSL_PROVIDER_unload(ours);
+	(void)OSSL_PROVIDER_unload(theirs);
+}
+
 /*
  * Once in a process. Loading one provider by hand ends that the default one is there by
  * itself; and everybody who asks for RSA without saying whose is to get another one's.
@@ -416,9 +426,10 @@ static bool load_provider(void)
 	static bool loaded;
 
 	loaded = loaded || (OSSL_PROVIDER_add_builtin(NULL, NAME, init) == 1 &&
-			    OSSL_PROVIDER_load(NULL, "default") != NULL &&
-			    OSSL_PROVIDER_load(NULL, NAME) != NULL &&
-			    EVP_set_default_properties(NULL, "?" NOT_OURS) == 1);
+			    (theirs = OSSL_PROVIDER_load(NULL, "default")) != NULL &&
+			    (ours = OSSL_PROVIDER_load(NULL, NAME)) != NULL &&
+			    EVP_set_default_properties(NULL, "?" NOT_OURS) == 1 &&
+			    atexit(unload_providers) == 0);
 	return loaded;
 }
 
